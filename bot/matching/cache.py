@@ -1,0 +1,100 @@
+"""Vectors and fitted matchers on disk, keyed by content and encoder: a warm start fits nothing. Safe to delete."""
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+
+from bot.matching.calibration import Forecast
+from bot.matching.encoder import Encoder, Floats
+from bot.matching.matcher import Index, Phrase, build_index
+
+FORMAT = "2"
+"""Raised when the fit changes, so that older files are not used."""
+KEPT_FITS = 4
+
+
+class Cache:
+    """A folder of .npz files; unreadable ones count as absent, an unwritable folder as an empty one."""
+
+    def __init__(self, folder: Path, encoder: Encoder) -> None:
+        self.folder, self.encoder = folder, encoder
+
+    def index(
+        self, phrases: Sequence[Phrase], intents: frozenset[str], background: Sequence[str], padding: Sequence[str]
+    ) -> Index:
+        """The fitted index of this material, from disk when it was fitted before."""
+        key = _digest([FORMAT, self.encoder.version, [str(p) for p in phrases], sorted(intents), background, padding])
+        path = self.folder / f"fit-{key}.npz"
+        index = _read_index(path)
+        if index is None:
+            index = build_index(phrases, intents, background, padding, self.encode)
+            _write(path, _arrays(index))
+            self._prune()
+        return index
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        """The texts' vectors; only those not seen before are encoded."""
+        path = self.folder / f"vectors-{_digest([self.encoder.version])}.npz"
+        stored = _read(path) or {}
+        keys = [_digest([t]) for t in texts]
+        known = dict(zip(map(str, stored.get("keys", ())), stored.get("rows", ()), strict=True))
+        new = {k: t for k, t in zip(keys, texts, strict=True) if k not in known}
+        if new:
+            rows = self.encoder.encode(list(new.values()))
+            known.update(zip(new, rows, strict=True))
+            _write(path, {"keys": np.array(list(known)), "rows": np.array(list(known.values()), np.float32)})
+        return np.array([known[k] for k in keys], np.float32) if keys else self.encoder.encode([])
+
+    def _prune(self) -> None:
+        with contextlib.suppress(OSError):
+            old = sorted(self.folder.glob("fit-*.npz"), key=lambda p: p.stat().st_mtime)[:-KEPT_FITS]
+            for path in old:
+                path.unlink(missing_ok=True)
+
+
+def _digest(parts: Sequence[object]) -> str:
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()[:24]
+
+
+def _arrays(index: Index) -> dict[str, np.ndarray]:
+    plain = {f.name: getattr(index, f.name) for f in fields(Index) if f.name != "forecast"}
+    return plain | {f"forecast.{f.name}": np.asarray(getattr(index.forecast, f.name)) for f in fields(Forecast)}
+
+
+def _read_index(path: Path) -> Index | None:
+    arrays = _read(path)
+    if arrays is None:
+        return None
+    try:
+        values = {f.name: arrays[f"forecast.{f.name}"] for f in fields(Forecast)}
+        values["top1"] = float(values["top1"])
+        plain = {f.name: arrays[f.name] for f in fields(Index) if f.name != "forecast"}
+    except KeyError:
+        return None
+    return Index(**plain, forecast=Forecast(**values))
+
+
+def _read(path: Path) -> dict[str, np.ndarray] | None:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Whole or not at all: two processes may fit at once."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+        Path(name).replace(path)

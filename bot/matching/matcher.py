@@ -1,0 +1,193 @@
+"""One question against all phrases: ranked labels, how sure, and why. A label is an intent, a family or a shadow topic."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+import numpy as np
+
+from bot.matching.calibration import Forecast, forecast
+from bot.matching.encoder import Doubles, Encoder, Floats
+from bot.matching.space import MARGIN_WEIGHT, RIDGE_WEIGHT, Vectors, fit, kernel, variations
+from bot.text import for_encoder, normalise
+
+RERANKED = 30
+"""Labels, by their nearest phrase, that the ridge scores too."""
+KEPT = 5
+"""Labels that are ranked in the result."""
+EXACT = 9.0
+"""The confidence of a question that is word for word a phrase of one label."""
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """One thing citizens write, in standard words."""
+
+    text: str
+    label: str
+    intent: str
+    """The member of the family; the label itself where there is none."""
+
+
+class Verdict(StrEnum):
+    """What the confidence allows."""
+
+    ANSWER = "answer"
+    OFFER = "offer"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A label and its score for one question."""
+
+    label: str
+    score: float
+    phrase: str
+    """Its nearest phrase."""
+    likeness: float
+    """Of the nearest phrase, -1 to 1."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """What the matcher made of one question."""
+
+    verdict: Verdict
+    confidence: float
+    """Kept even when nothing was answered, so that staff see how near it was."""
+    ranked: tuple[Ranked, ...]
+    nearness: Mapping[str, float]
+    """Likeness of the nearest phrase of every member of the ranked labels."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """A fitted matcher as arrays, the form that is kept on disk."""
+
+    centre: Floats
+    whitener: Floats
+    rows: Floats
+    landmarks: Floats
+    weights: Floats
+    """(k, landmarks)"""
+    forecast: Forecast
+
+
+class Matcher:
+    """Holds the fitted arrays; `match` is pure and takes some two milliseconds, most of them the encoder's."""
+
+    def __init__(
+        self,
+        phrases: Sequence[Phrase],
+        intents: frozenset[str],
+        encoder: Encoder,
+        index: Index,
+        thresholds: tuple[float, float],
+    ) -> None:
+        self.phrases = by_label(phrases)
+        self.intents = intents
+        """Labels that may be answered; the others are shadow topics."""
+        self.encoder, self.index = encoder, index
+        self.answer_above, self.offer_above = thresholds
+        self.labels, starts = np.unique([p.label for p in self.phrases], return_index=True)
+        self._bounds = np.append(starts, len(self.phrases))
+
+    def match(self, question: str, adjust: Mapping[str, float] | None = None) -> Match:
+        """The labels nearest to `question` (standard words, no place, no padding); `adjust` is added to scores."""
+        known = self._exact.get(normalise(question))
+        if known:
+            top = Ranked(known.label, EXACT, known.text, 1.0)
+            return Match(self.verdict(EXACT, known.label), EXACT, (top,), {known.intent: 1.0})
+        row = self._project([question])[0]
+        likeness = self.index.rows @ row
+        nearest = np.maximum.reduceat(likeness, self._bounds[:-1])
+        top = np.argpartition(-nearest, RERANKED)[:RERANKED] if len(nearest) > RERANKED else np.arange(len(nearest))
+        scores = nearest[top] + RIDGE_WEIGHT * (self.index.weights[top] @ kernel(self.index.landmarks, row))
+        if adjust:
+            scores = scores + np.array([adjust.get(self.labels[i], 0.0) for i in top])
+        order = np.argsort(-scores, kind="stable")[:KEPT]
+        ranked = tuple(self._ranked(int(top[i]), float(scores[i]), likeness) for i in order)
+        lead = ranked[0].score - ranked[1].score if len(ranked) > 1 else ranked[0].score
+        confidence = ranked[0].score + MARGIN_WEIGHT * lead
+        return Match(self.verdict(confidence, ranked[0].label), confidence, ranked, self._nearness(ranked, likeness))
+
+    def verdict(self, confidence: float, label: str) -> Verdict:
+        """What may be done with the best label; one with a single phrase answers only that phrase."""
+        if confidence > self.answer_above and (confidence >= EXACT or self._size(label) > 1):
+            return Verdict.ANSWER
+        return Verdict.OFFER if confidence > self.offer_above else Verdict.REFUSE
+
+    def likenesses(self, texts: Sequence[str]) -> Floats:
+        """(n, phrases) likeness of each text to every phrase, for finding near-duplicates."""
+        return np.asarray(self._project(texts) @ self.index.rows.T)
+
+    def _project(self, texts: Sequence[str]) -> Floats:
+        rows = (self.encoder.encode([for_encoder(t) for t in texts]) - self.index.centre) @ self.index.whitener
+        return np.asarray(rows / np.maximum(1e-9, np.linalg.norm(rows, axis=1, keepdims=True)))
+
+    def _ranked(self, label: int, score: float, likeness: Floats) -> Ranked:
+        start, end = self._bounds[label : label + 2]
+        best = int(start) + int(likeness[start:end].argmax())
+        return Ranked(str(self.labels[label]), score, self.phrases[best].text, float(likeness[best]))
+
+    def _nearness(self, ranked: Sequence[Ranked], likeness: Floats) -> dict[str, float]:
+        members = [m for r in ranked for m in self._members[r.label].items()]
+        return {intent: float(likeness[rows].max()) for intent, rows in members}
+
+    def _size(self, label: str) -> int:
+        return sum(len(rows) for rows in self._members[label].values())
+
+    @cached_property
+    def _members(self) -> dict[str, dict[str, np.ndarray]]:
+        """label -> intent -> rows of its phrases."""
+        rows: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+        for row, phrase in enumerate(self.phrases):
+            rows[phrase.label][phrase.intent].append(row)
+        return {label: {i: np.array(r) for i, r in members.items()} for label, members in rows.items()}
+
+    @cached_property
+    def _exact(self) -> dict[str, Phrase | None]:
+        """Normalised phrase -> the phrase; one that stands under two labels belongs to neither."""
+        found: dict[str, Phrase | None] = {}
+        for phrase in self.phrases:
+            key = normalise(phrase.text)
+            other = found.get(key, phrase)
+            found[key] = phrase if other and other.label == phrase.label else None
+        return found
+
+
+def build_index(
+    phrases: Sequence[Phrase],
+    intents: frozenset[str],
+    background: Sequence[str],
+    padding: Sequence[str],
+    encode: Callable[[Sequence[str]], Floats],
+) -> Index:
+    """Fits space and forecast; `encode` takes folded texts. Some seconds for a thousand phrases."""
+    ordered = by_label(phrases)
+    labels, numbers = np.unique([p.label for p in ordered], return_inverse=True)
+    changed, original = variations([p.text for p in ordered], padding)
+    texts = [[for_encoder(t) for t in part] for part in ([p.text for p in ordered], background, changed, original)]
+    rows, far, after, before = (encode(part).astype(np.float64) for part in texts)
+    vectors = Vectors(rows, numbers, far, after - before)
+    space = fit(vectors)
+    return Index(
+        centre=_small(space.centre),
+        whitener=_small(space.whitener),
+        rows=_small(space.phrases),
+        landmarks=_small(space.landmarks),
+        weights=_small(space.weights.T),
+        forecast=forecast(vectors, space, np.array([label in intents for label in labels])),
+    )
+
+
+def by_label(phrases: Sequence[Phrase]) -> list[Phrase]:
+    """The order in which rows stand: by label, then as written."""
+    return sorted(phrases, key=lambda p: p.label)
+
+
+def _small(array: Doubles) -> Floats:
+    return np.ascontiguousarray(array, np.float32)

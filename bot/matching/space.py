@@ -1,0 +1,143 @@
+"""The space in which phrases are compared: whitened by how phrases of one label vary, plus a ridge classifier.
+
+All closed form. Notation: n phrases of k labels, m background lines, d dimensions.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bot.matching.encoder import Doubles
+
+WHITENING = 0.5
+"""Share of the within-label scatter in S; the rest is the identity."""
+DROPPED_WORD_SHARE = 0.15
+"""Share of S that comes from padded phrases and phrases with a piece dropped."""
+CENTRE = 0.5
+KERNEL_WIDTH = 3.0
+RIDGE = 0.3
+MAX_LANDMARKS = 1024
+RIDGE_WEIGHT = 0.5
+"""Score of a label = likeness of its nearest phrase + this much of the ridge's output."""
+MARGIN_WEIGHT = 0.25
+"""Confidence = best score + this much of its lead over the second."""
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """The encoded material, phrases sorted by label."""
+
+    phrases: Doubles
+    labels: np.ndarray
+    """(n,) index of each phrase's label, ascending."""
+    background: Doubles
+    varied: Doubles
+    """(v, d) difference between a phrase and its padded or shortened form."""
+
+    @property
+    def starts(self) -> np.ndarray:
+        """(k,) row at which each label begins."""
+        return np.searchsorted(self.labels, np.arange(int(self.labels[-1]) + 1))
+
+
+@dataclass(frozen=True)
+class Space:
+    """A fitted space; `design` and `inverse` are only needed to calibrate."""
+
+    centre: Doubles
+    whitener: Doubles
+    phrases: Doubles
+    landmarks: Doubles
+    weights: Doubles
+    """(landmarks, k): the ridge's output is kernel(question, landmarks) @ weights."""
+    design: Doubles
+    inverse: Doubles
+    coefficients: Doubles
+
+    def project(self, rows: Doubles) -> Doubles:
+        """Encoded rows in the whitened space, length 1."""
+        return _unit((rows - self.centre) @ self.whitener)
+
+
+def kernel(rows: Doubles, landmarks: Doubles) -> Doubles:
+    """exp(-3(1 - cos)) between unit rows."""
+    return np.asarray(np.exp(-KERNEL_WIDTH * (1 - rows @ landmarks.T)))
+
+
+def fit(vectors: Vectors, used: np.ndarray | None = None) -> Space:
+    """The space of these phrases; `used` (n,) masks those that may shape the whitening."""
+    mask = np.ones(len(vectors.phrases), bool) if used is None else used
+    centre = CENTRE * vectors.phrases.mean(0)
+    whitener = _whitener(vectors, mask)
+    phrases = _unit((vectors.phrases - centre) @ whitener)
+    rows = np.vstack([phrases, _unit((vectors.background - centre) @ whitener)])
+    landmarks = rows
+    if len(rows) > MAX_LANDMARKS:
+        landmarks = rows[np.sort(np.random.RandomState(0).permutation(len(rows))[:MAX_LANDMARKS])]
+    gram = kernel(landmarks, landmarks) + 1e-5 * np.eye(len(landmarks))
+    root = np.linalg.inv(np.linalg.cholesky(gram).T)
+    design = kernel(rows, landmarks) @ root
+    inverse = np.linalg.inv(design.T @ design + RIDGE * np.eye(design.shape[1]))
+    # one-hot targets: their product with the design is a sum per label; background rows have targets of zero
+    coefficients = inverse @ np.add.reduceat(design[: len(phrases)], vectors.starts, axis=0).T
+    return Space(
+        centre, whitener, phrases, landmarks, root @ coefficients, design[: len(phrases)], inverse, coefficients
+    )
+
+
+def _whitener(vectors: Vectors, mask: np.ndarray) -> Doubles:
+    d = vectors.phrases.shape[1]
+    within = _scatter(vectors.phrases[mask], vectors.labels[mask])
+    varied = vectors.varied.T @ vectors.varied
+    parts = [(1 - DROPPED_WORD_SHARE, within), (DROPPED_WORD_SHARE, varied)]
+    parts = [(share, part / np.trace(part)) for share, part in parts if np.trace(part) > 1e-9]
+    total = sum(share for share, _ in parts)
+    scatter = sum((share / total * part for share, part in parts), np.zeros((d, d))) if parts else np.eye(d) / d
+    values, axes = np.linalg.eigh((1 - WHITENING) * np.eye(d) / d + WHITENING * scatter)
+    return np.asarray(axes * values**-0.5)
+
+
+def _scatter(rows: Doubles, labels: np.ndarray) -> Doubles:
+    """Sum over labels with two phrases or more of n/(n-1) times their scatter around the label's mean."""
+    d = rows.shape[1]
+    if not len(rows):
+        return np.zeros((d, d))
+    _, index = np.unique(labels, return_inverse=True)
+    sizes = np.bincount(index)
+    means = np.zeros((len(sizes), d))
+    np.add.at(means, index, rows)
+    means /= sizes[:, None]
+    several = sizes[index] > 1
+    weights = np.sqrt(sizes[index] / np.maximum(1, sizes[index] - 1))
+    centred = ((rows - means[index]) * weights[:, None])[several]
+    return np.asarray(centred.T @ centred)
+
+
+def _unit(rows: Doubles) -> Doubles:
+    return np.asarray(rows / np.maximum(1e-9, np.linalg.norm(rows, axis=1, keepdims=True)))
+
+
+def confidences(scores: Doubles) -> tuple[Doubles, np.ndarray]:
+    """(n,) confidence and (n,) best label of (n, k) scores."""
+    if scores.shape[1] == 1:
+        return scores[:, 0] * (1 + MARGIN_WEIGHT), np.zeros(len(scores), int)
+    two = np.partition(scores, -2, axis=1)
+    return two[:, -1] + MARGIN_WEIGHT * (two[:, -1] - two[:, -2]), scores.argmax(1)
+
+
+def variations(texts: Sequence[str], padding: Sequence[str], most: int = 300) -> tuple[list[str], list[str]]:
+    """Padded and shortened forms of some texts, and the texts they come from."""
+    rnd = random.Random(0)  # noqa: S311  # repeatable, not secret
+    changed, original = [], []
+    for text in rnd.sample(list(texts), min(most, len(texts))):
+        if padding:
+            changed.append(rnd.choice(padding) + text)
+            original.append(text)
+        pieces = [text[i : i + 2] for i in range(0, len(text), 2)]
+        if len(pieces) >= 3:
+            del pieces[rnd.randrange(len(pieces))]
+            changed.append("".join(pieces))
+            original.append(text)
+    return changed, original

@@ -1,0 +1,121 @@
+"""Frozen pydantic models over YAML nodes: every validation error becomes one Chinese line with file and line."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+from rapidfuzz import process
+
+from bot.errors import Problem
+from bot.yamlfile import Key, Plain, Sheet
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Frozen(BaseModel):
+    """Base of every model: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+def validate(sheet: Sheet, loc: tuple[Key, ...], model: type[M]) -> tuple[M | None, list[Problem]]:
+    """What stands at `loc` as `model` (None when it cannot be used) and its problems.
+
+    Unknown keys are reported and left out, so that one slip of the pen does not hide the next one.
+    """
+    plain = sheet.node.at(loc).plain()
+    problems: list[Problem] = []
+    for _ in range(2):
+        try:
+            return model.model_validate(plain), problems
+        except ValidationError as error:
+            errors = error.errors(include_url=False)
+            problems += [sheet.problem((*loc, *e["loc"]), sentence(e, loc, model)) for e in errors]
+            if any(e["type"] != "extra_forbidden" for e in errors):
+                return None, problems
+            for e in errors:
+                _drop(plain, e["loc"])
+    return None, problems
+
+
+def _drop(plain: Plain, loc: tuple[Key, ...]) -> None:
+    *parents, key = loc
+    for parent in parents:
+        plain = plain[parent]  # type: ignore[index,call-overload]  # pydantic has just walked this way
+    del plain[key]  # type: ignore[arg-type]
+
+
+def closest(word: str, known: list[str]) -> str:
+    """「;是不是想写 X?」 when something known is near, else nothing."""
+    best = process.extractOne(word, known, score_cutoff=60)
+    return f";是不是想写「{best[0]}」?" if best else ""
+
+
+def sentence(error: ErrorDetails, loc: tuple[Key, ...], model: type[BaseModel]) -> str:
+    """One validation error in Chinese: where inside the file, what is wrong, the cure."""
+    say = SENTENCES.get(error["type"])
+    where = ".".join(str(k + 1) if isinstance(k, int) else k for k in (*loc, *error["loc"]))
+    what = say(error, model) if say else f"填写有误({error['type']})"
+    return f"{where}:{what}" if where else what
+
+
+def _unknown_key(error: ErrorDetails, model: type[BaseModel]) -> str:
+    *parents, key = error["loc"]
+    known = _keys_at(model, tuple(parents))
+    return f"没有「{key}」这个键{closest(str(key), known) or ';可用的键:' + '、'.join(known)}"
+
+
+def _keys_at(model: type[BaseModel], loc: tuple[Key, ...]) -> list[str]:
+    """The keys allowed at `loc`: follows the models' annotations down."""
+    here = model
+    for key in loc:
+        field = here.model_fields.get(str(key)) or here.model_fields.get("root")
+        if field is None:
+            continue  # a position in a list or the free key of a mapping: same model as its parent's field
+        annotation = field.annotation
+        inner = [a for a in (annotation, *getattr(annotation, "__args__", ())) if _is_model(a)]
+        here = inner[0] if inner else here
+    return list(here.model_fields)
+
+
+def _is_model(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _limit(error: ErrorDetails, name: str) -> object:
+    return error.get("ctx", {}).get(name)
+
+
+_Say = Callable[[ErrorDetails, type[BaseModel]], str]
+
+# Every error type that the models can raise; a test looks for ones without a sentence.
+SENTENCES: dict[str, _Say] = {
+    "extra_forbidden": _unknown_key,
+    "missing": lambda e, m: "缺少这一项;请补上",
+    "string_type": lambda e, m: "这里应是一句文字;若有缩进的下级内容请去掉",
+    "list_type": lambda e, m: "这里应是列表;请每行写一条,以「- 」开头",
+    "tuple_type": lambda e, m: "这里应是列表;请每行写一条,以「- 」开头",
+    "dict_type": lambda e, m: "这里应是「名称: 内容」的形式;请检查冒号和缩进",
+    "model_type": lambda e, m: "这里应是「键: 值」的形式;请检查冒号和缩进",
+    "string_too_short": lambda e, m: "不能为空;请填写,或删掉这一行",
+    "too_short": lambda e, m: "缺少内容;至少要有一条",
+    "string_pattern_mismatch": lambda e, m: "格式不对;日期请写成 2022、2022-04 或 2022-04-06",
+    "bad_date": lambda e, m: f"「{e['input']}」不是日期;请写成 2022、2022-04 或 2022-04-06",
+    "bool_parsing": lambda e, m: "只能填 true(是)或 false(否)",
+    "bool_type": lambda e, m: "只能填 true(是)或 false(否)",
+    "int_parsing": lambda e, m: f"「{e['input']}」不是整数",
+    "int_type": lambda e, m: "这里应是一个整数",
+    "int_from_float": lambda e, m: f"「{e['input']}」不是整数",
+    "int_parsing_size": lambda e, m: f"「{e['input']}」太大了",
+    "float_parsing": lambda e, m: f"「{e['input']}」不是数字",
+    "float_type": lambda e, m: "这里应是一个数字",
+    "finite_number": lambda e, m: f"「{e['input']}」不是有限的数字",
+    "greater_than_equal": lambda e, m: f"不能小于 {_limit(e, 'ge')}",
+    "greater_than": lambda e, m: f"必须大于 {_limit(e, 'gt')}",
+    "less_than_equal": lambda e, m: f"不能大于 {_limit(e, 'le')}",
+    "less_than": lambda e, m: f"必须小于 {_limit(e, 'lt')}",
+    "literal_error": lambda e, m: f"「{e['input']}」不可用;可填:{_limit(e, 'expected')}",
+    "path_type": lambda e, m: "这里应是文件或文件夹的路径",
+}
