@@ -46,7 +46,8 @@ def labelled(content: Content, wording: Wording) -> tuple[list[Phrase], frozense
         for text in intent.phrases
     ]
     intents = frozenset(p.label for p in phrases)
-    phrases += [Phrase(wording.standard(text), key, key) for key, topic in content.topics.items() for text in topic.phrases]
+    others = {**content.topics, **content.small_talk}
+    phrases += [Phrase(wording.standard(text), key, key) for key, other in others.items() for text in other.phrases]
     return list(dict.fromkeys(phrases)), intents
 
 

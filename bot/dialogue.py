@@ -10,7 +10,7 @@ from functools import lru_cache
 from bot.content.load import Content
 from bot.content.models import GENERAL, Answer, Family, Intent
 from bot.content.regions import Fit, Found, Gazetteer, Resolution, Role
-from bot.content.signals import Emergencies, SmallTalks
+from bot.content.signals import Emergencies, SmallTalks, any_of
 from bot.matching.matcher import EXACT, Match, Matcher, Verdict
 from bot.matching.wording import Wording
 from bot.text import Script, clean, fold, normalise, script_of, to_script
@@ -182,15 +182,18 @@ class Dialogue:
     def _said(self, text: str, today: date, state: State) -> tuple[Reply, State]:
         talk = self.small_talks.which(text)
         bare = self.wording.bare(fold(text))
-        talk = talk or self.small_talks.which(bare) or ("" if normalise(bare) else self.small_talks.which("你好"))
+        talk = talk or self.small_talks.which(bare) or ("" if normalise(bare) else "greeting" * ("greeting" in self.content.small_talk))
         if talk:
-            return Reply(Outcome.SMALLTALK, self.content.small_talk[talk].reply, talk), state
+            return self._courtesy(talk), state
         parts = [p for p in _PARTS.split(bare) if len(normalise(p)) >= _SHORTEST_PART]
         if len(parts) > 1:
             both = self._two_questions(parts, today, state)
             if both:
                 return both
         return self._one_question(bare, today, state)
+
+    def _courtesy(self, talk: str, trace: Trace = Trace()) -> Reply:  # noqa: B008  # frozen
+        return Reply(Outcome.SMALLTALK, self.content.small_talk[talk].reply, talk, trace=trace)
 
     def _two_questions(self, parts: Sequence[str], today: date, state: State) -> tuple[Reply, State] | None:
         """Two matters in one message: both answers, or the one and the other to choose; None when it is one matter."""
@@ -249,6 +252,8 @@ class Dialogue:
         match = trace.match
         assert match is not None
         top = match.ranked[0].label
+        if top in self.content.small_talk and match.verdict is not Verdict.REFUSE and not found.mentions:
+            return self._courtesy(top, trace)
         if top not in self.matcher.intents:
             return Reply(Outcome.UNANSWERED, _dont_know(), trace=replace(trace, why=f"最接近影子话题「{self._title(top)}」"))
         if match.verdict is Verdict.ANSWER:
@@ -286,7 +291,7 @@ class Dialogue:
             resolved.region,
             tuple(dict.fromkeys(s for a in answers for s in self._sources(a))),
             any(a.expired(today) for a in answers),
-            follow_ups=tuple(self._follow_ups(intent, resolved.region)),
+            follow_ups=tuple(self._follow_ups(intent, found, resolved.region or remembered)),
             also=tuple(relatives),
             trace=trace,
         )
@@ -310,10 +315,12 @@ class Dialogue:
         documents = (self.content.documents[name] for name in names)
         return sorted((Source(d.title, d.publisher, d.published) for d in documents), key=lambda s: not s.published)
 
-    def _follow_ups(self, intent: Intent, region: str) -> Iterator[Choice]:
+    def _follow_ups(self, intent: Intent, found: Found, place: str) -> Iterator[Choice]:
+        """What citizens ask next, where there is something to say about this place."""
         for key in intent.next:
-            following = self.content.intents[key]
-            yield Choice(following.title, key, region if following.answer_for(region) else "")
+            resolved = self._resolve(key, found, place)
+            if resolved.fit is not Fit.NONE:
+                yield Choice(self.content.intents[key].title, key, resolved.region)
 
     def _offers(self, match: Match, read: str, found: Found, remembered: str) -> Iterator[Choice]:
         for ranked in match.ranked[: self.limits.max_choices]:
@@ -332,9 +339,17 @@ class Dialogue:
             return list(match.nearness)
         if family.otherwise:
             return [decide(family, read)]
-        near = sorted(((n, i) for i, n in match.nearness.items() if i in family.members), reverse=True)
-        fits = [(n, i) for n, i in near if self._resolve(i, found, remembered).fit is not Fit.NONE] or near[:1]
-        return [i for n, i in fits if n > fits[0][0] - family.join][:2]
+        near = {i: n + self._bonus(i, found) for i, n in match.nearness.items() if i in family.members}
+        order = sorted(near, key=lambda i: -near[i])
+        fits = [i for i in order if self._resolve(i, found, remembered).fit is not Fit.NONE]
+        if not fits or near[fits[0]] < near[order[0]] - family.join:
+            return order[:1]  # the one that is meant has nothing for this place: no other may stand in for it
+        return [i for i in fits if near[i] > near[fits[0]] - family.join][:2]
+
+    def _bonus(self, intent: str, found: Found) -> float:
+        places = self.gazetteer.named(found)
+        exact = any(a.region in places for a in self.content.intents[intent].answers if a.region)
+        return self.limits.place_bonus if exact else 0.0
 
     def _resolve(self, intent: str, found: Found, remembered: str) -> Resolution:
         return self.gazetteer.resolve(self.content.intents[intent], found, remembered)
@@ -355,8 +370,7 @@ class Dialogue:
         return prior
 
     def _title(self, label: str) -> str:
-        topic = self.content.topics.get(label)
-        return topic.title if topic else label
+        return self.content.topics[label].title if label in self.content.topics else label
 
     def _finish(self, reply: Reply, state: State) -> tuple[Reply, State]:
         """In the citizen's script, and with the choices remembered."""
@@ -376,19 +390,14 @@ _SURE = {Outcome.ANSWERED, Outcome.ASK_REGION}
 
 def decide(family: Family, read: str) -> str:
     """The member whose words the question holds; `otherwise` when none, several or a doubtful one does."""
-    denied = [w for m in family.members.values() for w in m.unless]
-    fits = [key for key, m in family.members.items() if _holds(read, m.words, m.unless)]
+    bare = normalise(read)
+    undenied = any_of(w for m in family.members.values() for w in m.unless).sub("|", bare)
+    fits = [key for key, m in family.members.items() if any_of(m.words).search(any_of(m.unless).sub("|", bare))]
     beaten = {b for key in fits for b in family.members[key].beats}
     fits = [key for key in fits if key not in beaten]
-    if len(fits) != 1 or _holds(read, family.members[fits[0]].doubt, denied):
+    if len(fits) != 1 or any_of(family.members[fits[0]].doubt).search(undenied):
         return family.otherwise
     return fits[0]
-
-
-def _holds(text: str, words: Sequence[str], unless: Sequence[str]) -> bool:
-    for word in sorted(unless, key=len, reverse=True):
-        text = text.replace(word, " ")
-    return any(word in text for word in words)
 
 
 def _typed_choice(text: str, pending: Sequence[Choice]) -> Choice | None:

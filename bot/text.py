@@ -27,7 +27,8 @@ def clean(text: str) -> str:
 
 def fold(text: str) -> str:
     """Width and case folded, Traditional to Simplified; punctuation and spaces stay."""
-    return _converter("t2s").convert(unicodedata.normalize("NFKC", clean(text)).lower())
+    simplified = _converter("t2s").convert(unicodedata.normalize("NFKC", clean(text)).lower())
+    return simplified.replace("著", "着")  # Taiwan writes 著火; OpenCC leaves it, for 著 is also Simplified
 
 
 def normalise(text: str) -> str:

@@ -135,6 +135,9 @@ class UrgentRule(Frozen):
     text: Text
     words: Annotated[tuple[Text, ...], Field(min_length=1)]
     unless: tuple[Text, ...] = ()
+    """Where one of these stands too it is talk about the past, insurance, prevention: no emergency …"""
+    always: tuple[Text, ...] = ()
+    """… unless one of these says that it is happening now."""
 
 
 class SmallTalk(Frozen):

@@ -229,11 +229,12 @@ def _nation(ours: Mapping[str, Region]) -> Iterator[tuple[str, str, tuple[str, .
 
     for code, name in names.items():
         if key(code) not in ours:
-            yield key(code), above(code), tuple(dict.fromkeys([name, *_short(code, name)]))
+            short = _short(code, name, near=above(code) in ours)
+            yield key(code), above(code), tuple(dict.fromkeys([name, *short]))
 
 
-def _short(code: str, name: str) -> Iterator[str]:
-    """How people shorten it: 北京, 合肥, 义乌, 恩施. Other counties keep their ending: 公安县 is not 公安."""
+def _short(code: str, name: str, *, near: bool) -> Iterator[str]:
+    """How people shorten it: 北京, 合肥, 义乌, 恩施, and 江宁 since 南京 is ours; elsewhere 公安县 is not 公安."""
     autonomous = _AUTONOMOUS.match(name)
     if autonomous:
         yield autonomous[1]
@@ -243,3 +244,5 @@ def _short(code: str, name: str) -> Iterator[str]:
         short = _CITY.sub("", name)
         if len(short) > 1:
             yield short
+    elif near and len(name) > 2:
+        yield name[:-1]

@@ -1,7 +1,7 @@
 """What comes before any matching: emergencies and small talk, by word lists that admins edit."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from rapidfuzz import fuzz, process
 
@@ -19,14 +19,13 @@ class Emergencies:
     """The rules of urgent.yaml, in their order."""
 
     def __init__(self, rules: Mapping[str, UrgentRule]) -> None:
-        self._rules = [(number, _any(rule.words), _any(rule.unless)) for number, rule in rules.items()]
+        self._rules = [(n, any_of(r.words), any_of(r.unless), any_of(r.always)) for n, r in rules.items()]
 
     def number(self, text: str) -> str:
-        """The number to dial first, or nothing: words of an emergency that remain once look-alikes are taken out."""
+        """The number to dial first, or nothing. 救命 and the like count whatever else is said."""
         bare = normalise(text)
-        for number, words, unless in self._rules:
-            found = words.search(bare)
-            if found and words.search(unless.sub("|", bare)):
+        for number, words, unless, always in self._rules:
+            if always.search(bare) or (words.search(bare) and not unless.search(bare)):
                 return number
         return ""
 
@@ -46,8 +45,8 @@ class SmallTalks:
         return self._talks[best[0]] if best else ""
 
 
-def _any(words: tuple[str, ...]) -> re.Pattern[str]:
-    """One pattern for all words, longest first; `…` stands for up to four characters."""
+def any_of(words: Iterable[str]) -> re.Pattern[str]:
+    """One pattern for all words over normalised text, longest first; `…` stands for up to four characters."""
     ordered = sorted({w for w in words if normalise(w)}, key=len, reverse=True)
     gap = f".{{0,{GAP_CHARACTERS}}}"
     parts = (gap.join(re.escape(normalise(part)) for part in re.split(r"…+|\.{3}", word)) for word in ordered)

@@ -15,6 +15,8 @@ from bot.text import for_encoder, normalise
 
 RERANKED = 30
 """Labels, by their nearest phrase, that the ridge scores too."""
+NEIGHBOURS = 3
+"""Nearest phrases of a family's member whose mean likeness decides between members."""
 KEPT = 5
 """Labels that are ranked in the result."""
 EXACT = 9.0
@@ -60,7 +62,7 @@ class Match:
     """Kept even when nothing was answered, so that staff see how near it was."""
     ranked: tuple[Ranked, ...]
     nearness: Mapping[str, float]
-    """Likeness of the nearest phrase of every member of the ranked labels."""
+    """Mean likeness of the nearest phrases of every member of the ranked labels."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ class Matcher:
 
     def _nearness(self, ranked: Sequence[Ranked], likeness: Floats) -> dict[str, float]:
         members = [m for r in ranked for m in self._members[r.label].items()]
-        return {intent: float(likeness[rows].max()) for intent, rows in members}
+        return {intent: float(np.sort(likeness[rows])[-NEIGHBOURS:].mean()) for intent, rows in members}
 
     def _size(self, label: str) -> int:
         return sum(len(rows) for rows in self._members[label].values())

@@ -1,0 +1,106 @@
+"""`hotline ask`: one question, or one a line from standard input; nothing is stored, nothing is remembered."""
+
+import json
+import sys
+from collections.abc import Iterable
+from datetime import datetime
+
+from bot.app import build_dialogue, read_content, usable
+from bot.config import Config
+from bot.dialogue import Dialogue, Outcome, Question, Reply, State
+from bot.errors import HotlineError
+
+
+def run(
+    config: Config, question: str | None, *, region: str | None, intent: str | None, as_json: bool, explain: bool
+) -> int:
+    """Always 0: a question that cannot be answered is no mistake of the one who asks."""
+    dialogue = open_dialogue(config)
+    state = State(region=known_region(dialogue, region))
+    if intent is not None and intent not in dialogue.content.intents:
+        raise HotlineError(f"没有意图「{intent}」;可用:{'、'.join(dialogue.content.intents)}")
+    for text in _lines() if question is None else [question]:
+        asked = Question(text, datetime.now(config.zone))
+        reply = _reply(dialogue, asked, intent, state)
+        print(json.dumps(as_dict(text, reply), ensure_ascii=False) if as_json else _plain(reply), flush=True)
+        if explain:
+            print(explained(dialogue, reply), flush=True, file=sys.stderr if as_json else sys.stdout)
+        if question is None and not as_json:
+            print(flush=True)
+    return 0
+
+
+def open_dialogue(config: Config) -> Dialogue:
+    """The dialogue over content that has no error of form; the rest is for `hotline check`."""
+    content, problems = read_content(config)
+    usable(problems)
+    if not content.intents:
+        raise HotlineError(f"{config.content.intents} 里没有意图;请先写一个,见 intents/README.md")
+    return build_dialogue(config, content)
+
+
+def known_region(dialogue: Dialogue, name: str | None) -> str:
+    """The place a person typed on the command line; raises HotlineError when there is none of that name."""
+    if not name:
+        return ""
+    region = dialogue.find_region(name)
+    if not region:
+        raise HotlineError(f"不认识地区「{name}」;请写省、市、县(区)的名字,例如 南京市")
+    return region
+
+
+def as_dict(text: str, reply: Reply) -> dict[str, object]:
+    """The reply with the keys that other programs rely on."""
+    source = reply.sources[0] if reply.sources else None
+    return {
+        "question": text,
+        "outcome": str(reply.outcome),
+        "intent": reply.intent or None,
+        "region": reply.region or None,
+        "text": reply.text,
+        "source": source
+        and {"title": source.title, "publisher": source.publisher, "published": source.published or None},
+        "expired": reply.expired,
+        "score": None if reply.score is None else round(reply.score, 3),
+        "choices": [{"title": c.title, "intent": c.intent, "region": c.region or None} for c in reply.choices],
+        "ticket": None,  # `ask` stores nothing
+    }
+
+
+def explained(dialogue: Dialogue, reply: Reply) -> str:
+    """How the reply came about, for people who write content."""
+    trace, matcher = reply.trace, dialogue.matcher
+    lines = [f"  结果:{reply.outcome} {reply.intent} {reply.region}".rstrip()]
+    if trace.found:
+        places = [f"{m.region}({m.word},{_ROLES[m.role]})" for m in trace.found.mentions]
+        places += [f"{r}(系统名)" for r in trace.found.hints]
+        lines.append(f"  地方:{'、'.join(places) or '没说'}")
+    if trace.read:
+        lines.append(f"  读作:{trace.read}")
+    if trace.match:
+        lines.append(f"  把握:{trace.match.confidence:.2f}(直接答 > {matcher.answer_above:.2f},给选项 > {matcher.offer_above:.2f})")
+        lines += [f"    {r.score:5.2f}  {r.label}  最近的问法「{r.phrase}」{r.likeness:.2f}" for r in trace.match.ranked]
+    if trace.why:
+        lines.append(f"  原因:{trace.why}")
+    return "\n".join(lines)
+
+
+_ROLES = {"at": "所在或所问", "to": "要去的", "from": "来自,不算"}
+
+
+def _reply(dialogue: Dialogue, question: Question, intent: str | None, state: State) -> Reply:
+    if intent is None:
+        return dialogue.step(question, state)[0]
+    named = dialogue.find_region(question.text)
+    return dialogue.choose(intent, named, question.asked_at.date(), state)[0]
+
+
+def _plain(reply: Reply) -> str:
+    lines = [reply.text]
+    lines += [f"  {n}. {c.title}" for n, c in enumerate(reply.choices, 1)]
+    return "\n".join(lines)
+
+
+def _lines() -> Iterable[str]:
+    sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]  # a stray byte must not end the run
+    return (line.rstrip("\n") for line in sys.stdin)
