@@ -10,7 +10,7 @@ from functools import lru_cache
 from bot.content.load import Content
 from bot.content.models import GENERAL, Answer, Family, Intent
 from bot.content.regions import Fit, Found, Gazetteer, Resolution, Role
-from bot.content.signals import Emergencies, SmallTalks, any_of
+from bot.content.signals import Emergencies, SmallTalks, Words
 from bot.matching.matcher import EXACT, Match, Matcher, Verdict
 from bot.matching.wording import Wording
 from bot.text import Script, clean, fold, normalise, script_of, to_script
@@ -391,11 +391,11 @@ _SURE = {Outcome.ANSWERED, Outcome.ASK_REGION}
 def decide(family: Family, read: str) -> str:
     """The member whose words the question holds; `otherwise` when none, several or a doubtful one does."""
     bare = normalise(read)
-    undenied = any_of(w for m in family.members.values() for w in m.unless).sub("|", bare)
-    fits = [key for key, m in family.members.items() if any_of(m.words).search(any_of(m.unless).sub("|", bare))]
+    undenied = Words(w for m in family.members.values() for w in m.unless).cut_from(bare)
+    fits = [key for key, m in family.members.items() if Words(m.words).in_text(Words(m.unless).cut_from(bare))]
     beaten = {b for key in fits for b in family.members[key].beats}
     fits = [key for key in fits if key not in beaten]
-    if len(fits) != 1 or any_of(family.members[fits[0]].doubt).search(undenied):
+    if len(fits) != 1 or Words(family.members[fits[0]].doubt).in_text(undenied):
         return family.otherwise
     return fits[0]
 

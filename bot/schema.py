@@ -11,6 +11,8 @@ from bot.errors import Problem
 from bot.yamlfile import Key, Plain, Sheet
 
 
+ALIKE = 60
+"""From this likeness (0-100) a word is taken for a misspelling of a known one."""
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -23,33 +25,44 @@ class Frozen(BaseModel):
 def validate(sheet: Sheet, loc: tuple[Key, ...], model: type[M]) -> tuple[M | None, list[Problem]]:
     """What stands at `loc` as `model` (None when it cannot be used) and its problems.
 
-    Unknown keys are reported and left out, so that one slip of the pen does not hide the next one.
+    An unknown key is reported and read as the one that was meant, so that one slip of the pen is one line and hides nothing.
     """
     plain = sheet.node.at(loc).plain()
-    problems: list[Problem] = []
-    for _ in range(2):
-        try:
-            return model.model_validate(plain), problems
-        except ValidationError as error:
-            errors = error.errors(include_url=False)
-            problems += [sheet.problem((*loc, *e["loc"]), sentence(e, loc, model)) for e in errors]
-            if any(e["type"] != "extra_forbidden" for e in errors):
-                return None, problems
-            for e in errors:
-                _drop(plain, e["loc"])
-    return None, problems
+    errors = _errors(plain, model)
+    strangers = [e for e in errors if e["type"] == "extra_forbidden"]
+    for e in strangers:
+        _rename(plain, e["loc"], model)
+    errors = strangers + _errors(plain, model) if strangers else errors
+    problems = [sheet.problem((*loc, *e["loc"]), sentence(e, loc, model)) for e in errors]
+    return (None if len(errors) > len(strangers) else model.model_validate(plain)), problems
 
 
-def _drop(plain: Plain, loc: tuple[Key, ...]) -> None:
+def _errors(plain: Plain, model: type[BaseModel]) -> list[ErrorDetails]:
+    try:
+        model.model_validate(plain)
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+        # an item that failed does not count for the length: its own error says enough
+        inner = {e["loc"][:n] for e in errors for n in range(len(e["loc"]))}
+        return [e for e in errors if e["type"] != "too_short" or e["loc"] not in inner]
+    return []
+
+
+def _rename(plain: Plain, loc: tuple[Key, ...], model: type[BaseModel]) -> None:
+    """Moves an unknown key's value to the key that was meant, or drops it where that is not clear."""
     *parents, key = loc
     for parent in parents:
         plain = plain[parent]  # type: ignore[index,call-overload]  # pydantic has just walked this way
-    del plain[key]  # type: ignore[arg-type]
+    assert isinstance(plain, dict)
+    value = plain.pop(str(key))
+    meant = process.extractOne(str(key), [k for k in _keys_at(model, tuple(parents)) if k not in plain], score_cutoff=ALIKE)
+    if meant:
+        plain[meant[0]] = value
 
 
 def closest(word: str, known: list[str]) -> str:
     """「;是不是想写 X?」 when something known is near, else nothing."""
-    best = process.extractOne(word, known, score_cutoff=60)
+    best = process.extractOne(word, known, score_cutoff=ALIKE)
     return f";是不是想写「{best[0]}」?" if best else ""
 
 
@@ -64,6 +77,8 @@ def sentence(error: ErrorDetails, loc: tuple[Key, ...], model: type[BaseModel]) 
 def _unknown_key(error: ErrorDetails, model: type[BaseModel]) -> str:
     *parents, key = error["loc"]
     known = _keys_at(model, tuple(parents))
+    if not str(key).isascii():
+        return f"没有「{key}」这个键;文字里有英文逗号或冒号时请给整句加引号"
     return f"没有「{key}」这个键{closest(str(key), known) or ';可用的键:' + '、'.join(known)}"
 
 

@@ -1,7 +1,7 @@
 """Every figure, date, phone number and 「name」 of an answer must stand in the facts it names."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -11,7 +11,7 @@ _NAME = re.compile(r"「([^「」]+)」")
 _DATE = re.compile(r"(?:(\d{4})\s*[年\-/.])\s*(\d{1,2})(?:\s*[月\-/.]\s*(?:(\d{1,2})\s*(?:日|号|(?!\d)))?)?|(\d{1,2})\s*月\s*(?:(\d{1,2})\s*[日号])?")
 _PHONE = re.compile(r"\d{3,4}[- ]\d{7,8}|\d{7,12}")
 _NUMBER = re.compile(r"(\d+(?:,\d{3})*(?:\.\d+)?)\s*(万亿|万|亿|千|百)?")
-_SPOKEN = re.compile(r"([一二两三四五六七八九十百千万亿零〇]+)\s*(?:余|多)?\s*[家类项种个天小时人次件期笔辆户%倍宗亩级条支只]")
+_SPOKEN = re.compile(r"([一二两三四五六七八九十百千万亿零〇]+)\s*(?:余|多)?\s*[家类项种个天小时人次件期笔辆户%倍宗亩级条支只份台]")
 _UNITS = {"百": 100, "千": 1000, "万": 10_000, "亿": 100_000_000, "万亿": 1_000_000_000_000}
 _DIGITS = {c: n for n, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 
@@ -24,7 +24,8 @@ class Claims:
     dates: frozenset[tuple[int, int, int]]
     """(year, month, day), 0 where not said."""
     names: frozenset[str]
-    phones: frozenset[str]
+    phones: Mapping[str, str]
+    """digits -> as written"""
 
 
 def unproved(text: str, statements: Iterable[str], published: Iterable[str], free: Iterable[str]) -> list[str]:
@@ -35,7 +36,7 @@ def unproved(text: str, statements: Iterable[str], published: Iterable[str], fre
     free_numbers = {Decimal(n) for n in free}
     said = claims(text)
     missing = [f"「{name}」" for name in said.names if normalise(name) not in known_names]
-    missing += [phone for phone in said.phones if phone not in held.phones]
+    missing += [written for digits, written in said.phones.items() if digits not in held.phones]
     missing += [_written(d) for d in said.dates if not any(_within(d, h) for h in held.dates)]
     missing += [f"{n:f}" for n in said.numbers - held.numbers - free_numbers]
     return sorted(missing)
@@ -52,7 +53,7 @@ def claims(text: str) -> Claims:
         numbers=frozenset([*(_number(m) for m in _NUMBER.finditer(rest)), *_spoken_numbers(rest)]),
         dates=frozenset(_date(m) for m in dates),
         names=names,
-        phones=frozenset(re.sub(r"\D", "", m[0]) for m in phones),
+        phones={re.sub(r"\D", "", m[0]): m[0] for m in phones},
     )
 
 

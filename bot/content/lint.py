@@ -89,7 +89,7 @@ def _facts(content: Content, key: str, n: int, answer: Answer, rules: Rules) -> 
     facts = {name: content.fact(name) for name in answer.facts}
     missing = [name for name, fact in facts.items() if fact is None]
     for name in missing:
-        if "document" not in content.unreadable:
+        if _whole(content, "document", name.partition("/")[0]):
             all_facts = [f"{stem}/{fact}" for stem, d in content.documents.items() for fact in d.facts]
             known = closest(name, all_facts) or ";请先写进 knowledge/"
             position = answer.facts.index(name)

@@ -45,7 +45,7 @@ class Content:
     places: Mapping[tuple[str, str], tuple[Sheet, tuple[Key, ...]]] = field(repr=False)
     """(kind, id) -> the sheet and position at which it was defined."""
     unreadable: frozenset[str] = frozenset()
-    """Kinds of which some file could not be read: what refers to them is not judged."""
+    """Kinds of which a file could not be read, and `kind id` of single entries: what refers to them is not judged."""
 
     def fact(self, name: str) -> Fact | None:
         """The fact called `document/fact`."""
@@ -164,13 +164,13 @@ class _Loading:
     def documents(self, paths: list[Path]) -> dict[str, Document]:
         made = {}
         for path in paths:
-            sheet = self.sheet("document", path)
+            sheet = self.sheet(f"document {path.stem}", path)
             document = self.model(sheet, (), Document) if sheet else None
             if sheet and document:
                 self.places["document", path.stem] = sheet, ()
                 made[path.stem] = document
             else:
-                self.unreadable.add("document")
+                self.unreadable.add(f"document {path.stem}")
         return made
 
     def synonyms(self) -> dict[str, str]:

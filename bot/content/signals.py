@@ -6,26 +6,49 @@ from collections.abc import Iterable, Mapping
 from rapidfuzz import fuzz, process
 
 from bot.content.models import SmallTalk, UrgentRule
-from bot.text import normalise
+from bot.text import fold, normalise
 
-GAP = "…"
 GAP_CHARACTERS = 4
+_BAR = "|"  # never part of normalised text
 SHORT = 10
 """Small talk is at most this long; longer messages have something to say."""
 ALIKE = 80
+
+
+class Words:
+    """A list of words to look for in normalised text; `…` stands for up to four characters."""
+
+    def __init__(self, words: Iterable[str]) -> None:
+        # one conversion for all: there are thousands, and each alone costs as much as its call
+        written = [re.split(r"\.{3,}", w) for w in fold(_BAR.join(words)).split(_BAR)]
+        parts = [[re.sub(r"[^\w*+]|_", "", part) for part in word] for word in written]
+        self._plain = sorted({p[0] for p in parts if len(p) == 1 and p[0]}, key=len, reverse=True)
+        gap = f".{{0,{GAP_CHARACTERS}}}"
+        self._gapped = re.compile("|".join(gap.join(map(re.escape, p)) for p in parts if len(p) > 1) or "(?!)")
+
+    def in_text(self, bare: str) -> bool:
+        """Whether one of the words occurs."""
+        return any(word in bare for word in self._plain) or self._gapped.search(bare) is not None
+
+    def cut_from(self, bare: str) -> str:
+        """The text with the words replaced by a mark, longest first."""
+        bare = self._gapped.sub(_BAR, bare)
+        for word in self._plain:
+            bare = bare.replace(word, _BAR)
+        return bare
 
 
 class Emergencies:
     """The rules of urgent.yaml, in their order."""
 
     def __init__(self, rules: Mapping[str, UrgentRule]) -> None:
-        self._rules = [(n, any_of(r.words), any_of(r.unless), any_of(r.always)) for n, r in rules.items()]
+        self._rules = [(n, Words(r.words), Words(r.unless), Words(r.always)) for n, r in rules.items()]
 
     def number(self, text: str) -> str:
         """The number to dial first, or nothing. 救命 and the like count whatever else is said."""
         bare = normalise(text)
         for number, words, unless, always in self._rules:
-            if always.search(bare) or (words.search(bare) and not unless.search(bare)):
+            if always.in_text(bare) or (words.in_text(bare) and not unless.in_text(bare)):
                 return number
         return ""
 
@@ -43,11 +66,3 @@ class SmallTalks:
             return self._talks.get(bare, "")
         best = process.extractOne(bare, self._talks.keys(), scorer=fuzz.ratio, score_cutoff=ALIKE)
         return self._talks[best[0]] if best else ""
-
-
-def any_of(words: Iterable[str]) -> re.Pattern[str]:
-    """One pattern for all words over normalised text, longest first; `…` stands for up to four characters."""
-    ordered = sorted({w for w in words if normalise(w)}, key=len, reverse=True)
-    gap = f".{{0,{GAP_CHARACTERS}}}"
-    parts = (gap.join(re.escape(normalise(part)) for part in re.split(r"…+|\.{3}", word)) for word in ordered)
-    return re.compile("|".join(parts) or "(?!)")
