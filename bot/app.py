@@ -46,7 +46,7 @@ def labelled(content: Content, wording: Wording) -> tuple[list[Phrase], frozense
         for text in intent.phrases
     ]
     intents = frozenset(p.label for p in phrases)
-    others = {**content.topics, **content.small_talk}
+    others = {**content.topics, **content.small_talk, **content.urgent}
     phrases += [Phrase(wording.standard(text), key, key) for key, other in others.items() for text in other.phrases]
     return list(dict.fromkeys(phrases)), intents
 

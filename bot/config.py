@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from bot.errors import ContentError, Problem
 from bot.schema import Frozen, closest, validate
@@ -17,6 +18,14 @@ MAX_CONFIG_BYTES = 1_000_000
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise PydanticCustomError("bad_zone", "unknown time zone") from None
+    return name
 
 
 class ContentSettings(Frozen):
@@ -54,7 +63,7 @@ class LimitSettings(Frozen):
 class TimeSettings(Frozen):
     """The one zone of the whole product."""
 
-    zone: str = "Asia/Shanghai"
+    zone: Annotated[str, AfterValidator(_known_zone)] = "Asia/Shanghai"
 
 
 class Config(Frozen):
@@ -77,18 +86,9 @@ def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> Conf
     problems = [*sheet.problems, *_override(sheet, environment)]
     config, more = validate(sheet, (), Config)
     problems += more
-    if config and not _known_zone(config.time.zone):
-        problems.append(sheet.problem(("time", "zone"), f"不认识时区「{config.time.zone}」;例如 Asia/Shanghai"))
     if config is None or any(not p.is_warning for p in problems):
         raise ContentError(problems)
     return _absolute(config, path.resolve().parent)
-
-
-def _known_zone(name: str) -> bool:
-    try:
-        return bool(ZoneInfo(name))
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
 
 
 def _override(sheet: Sheet, environment: Mapping[str, str]) -> list[Problem]:

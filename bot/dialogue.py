@@ -252,6 +252,8 @@ class Dialogue:
         match = trace.match
         assert match is not None
         top = match.ranked[0].label
+        if top in self.content.urgent and match.verdict is Verdict.ANSWER:
+            return Reply(Outcome.URGENT, self.content.urgent[top].text, top, trace=replace(trace, why="像是紧急情况"))
         if top in self.content.small_talk and match.verdict is not Verdict.REFUSE and not found.mentions:
             return self._courtesy(top, trace)
         if top not in self.matcher.intents:

@@ -118,6 +118,7 @@ SENTENCES: dict[str, _Say] = {
     "too_short": lambda e, m: "缺少内容;至少要有一条",
     "string_pattern_mismatch": lambda e, m: "格式不对;日期请写成 2022、2022-04 或 2022-04-06",
     "bad_date": lambda e, m: f"「{e['input']}」不是日期;请写成 2022、2022-04 或 2022-04-06",
+    "bad_zone": lambda e, m: f"不认识时区「{e['input']}」;例如 Asia/Shanghai",
     "bool_parsing": lambda e, m: "只能填 true(是)或 false(否)",
     "bool_type": lambda e, m: "只能填 true(是)或 false(否)",
     "int_parsing": lambda e, m: f"「{e['input']}」不是整数",

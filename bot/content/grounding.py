@@ -8,7 +8,11 @@ from decimal import Decimal
 from bot.text import fold, normalise
 
 _NAME = re.compile(r"「([^「」]+)」")
-_DATE = re.compile(r"(?:(\d{4})\s*[年\-/.])\s*(\d{1,2})(?:\s*[月\-/.]\s*(?:(\d{1,2})\s*(?:日|号|(?!\d)))?)?|(\d{1,2})\s*月\s*(?:(\d{1,2})\s*[日号])?")
+_MONTH, _DAY = r"(1[0-2]|0?[1-9])", r"(3[01]|[12]\d|0?[1-9])"
+_DATE = re.compile(
+    rf"(?<!\d)((?:19|20)\d\d)\s*[年\-/.]\s*(?:{_MONTH}(?!\d)\s*(?:[月\-/.]\s*(?:{_DAY}\s*(?:日|号|(?!\d)))?)?)?"
+    rf"|(?<!\d){_MONTH}\s*月\s*(?:{_DAY}\s*[日号])?"
+)
 _PHONE = re.compile(r"\d{3,4}[- ]\d{7,8}|\d{7,12}")
 _NUMBER = re.compile(r"(\d+(?:,\d{3})*(?:\.\d+)?)\s*(万亿|万|亿|千|百)?")
 _SPOKEN = re.compile(r"([一二两三四五六七八九十百千万亿零〇]+)\s*(?:余|多)?\s*[家类项种个天小时人次件期笔辆户%倍宗亩级条支只份台]")

@@ -130,7 +130,7 @@ class Department(Frozen):
 
 
 class UrgentRule(Frozen):
-    """Words of an emergency; `…` stands for up to four characters."""
+    """Words of an emergency (`…` stands for up to four characters), and sentences for what no word list foresees."""
 
     text: Text
     words: Annotated[tuple[Text, ...], Field(min_length=1)]
@@ -138,6 +138,7 @@ class UrgentRule(Frozen):
     """Where one of these stands too it is talk about the past, insurance, prevention: no emergency …"""
     always: tuple[Text, ...] = ()
     """… unless one of these says that it is happening now."""
+    phrases: tuple[Text, ...] = ()
 
 
 class SmallTalk(Frozen):

@@ -66,6 +66,7 @@ _IS_STREET = re.compile(r"^(东|西|南|北|中|新|大)?(路|街(?!道)|大道|
 _FILLER_AFTER = re.compile(r"^(市|这边|那边|这里|那里|这儿|那儿|本地|地区|当地)?(的|人)?(?=.)")
 _FILLER_BEFORE = re.compile(r"(我们?|人)?(人?在|是|住在?)$")
 _GOING_AWAY = re.compile(r"(去|往|飞|去一?趟)$")
+_ENDINGS = ("", "区", "县", "市")
 _LONGEST = 15
 
 
@@ -176,8 +177,11 @@ class Gazetteer:
         """The place meant by a name that several share: by the place said with it, the remembered city, else ours."""
         candidates = self.names[word]
         context = [*before, *(r for w in self._words_in(text, word) for r in self.names[w])]
-        for outer in (*context, remembered):
-            inside = [c for c in candidates if outer and outer != c and self.inside(c, outer)]
+        for outer in filter(None, (*context, remembered)):
+            namesake = next((k for end in _ENDINGS if (k := f"{outer}{word}{end}") in self.parents), "")
+            if namesake:
+                return namesake  # 北京通州 is not ours
+            inside = [c for c in candidates if outer != c and self.inside(c, outer)]
             if inside:
                 return inside[0]
         return candidates[0]

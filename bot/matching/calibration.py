@@ -38,14 +38,17 @@ class Forecast:
     shadow: Doubles
     """Phrases of shadow topics, left out alone, where an intent came first."""
     background: Doubles
+    unknown_weights: Doubles
+    shadow_weights: Doubles
+    """So that each label counts the same, however many phrases it has."""
     top1: float
     """Share of intents' phrases whose own label came first."""
 
     def risk(self, at: Doubles, mix: Mix) -> Doubles:
         """Forecast share of wrong answers at each threshold of `at`."""
-        near = _above(self.unknown, at)
+        near = _above(self.unknown, at, self.unknown_weights)
         if len(self.shadow):
-            near = (near + _above(self.shadow, at)) / 2
+            near = (near + _above(self.shadow, at, self.shadow_weights)) / 2
         return mix.wrong * _above(self.wrong, at) + mix.near * near + mix.far * _above(self.background, at)
 
     def thresholds(self, target: float, mix: Mix) -> tuple[float, float]:
@@ -61,8 +64,8 @@ def forecast(vectors: Vectors, space: Space, is_intent: np.ndarray) -> Forecast:
     """Leave-one-out and leave-label-out in closed form; the whitening is refitted without the labels of each fold."""
     k = len(is_intent)
     fold = np.random.RandomState(0).permutation(k) % FOLDS
-    ones, owns, alls = [np.zeros(0)], [np.zeros(0, int)], [np.zeros(0)]
-    firsts = [np.zeros(0, int)]
+    ones, firsts, owns = [np.zeros(0)], [np.zeros(0, int)], [np.zeros(0, int)]
+    alls, sizes = [np.zeros(0)], [np.zeros(0)]
     for f in range(min(FOLDS, k)):
         part = fit(vectors, fold[vectors.labels] != f)
         for label in np.flatnonzero(fold == f):
@@ -74,6 +77,7 @@ def forecast(vectors: Vectors, space: Space, is_intent: np.ndarray) -> Forecast:
                 owns.append(np.full(len(rows), label))
             confidence, first = confidences(_without_label(vectors, part, rows, label, k))
             alls.append(np.where(is_intent[first], confidence, -1.0))
+            sizes.append(np.full(len(rows), len(rows), float))
     one, own, first = np.concatenate(ones), np.concatenate(owns), np.concatenate(firsts)
     mine = is_intent[own]
     misled = np.where(is_intent[first] & (first != own), one, -1.0)
@@ -84,6 +88,8 @@ def forecast(vectors: Vectors, space: Space, is_intent: np.ndarray) -> Forecast:
         unknown=np.concatenate(alls),
         shadow=misled[~mine],
         background=np.where(is_intent[top], confidence, -1.0),
+        unknown_weights=1 / np.concatenate(sizes),
+        shadow_weights=1 / np.bincount(vectors.labels)[own[~mine]],
         top1=float((first == own)[mine].mean()) if mine.any() else 0.0,
     )
 
@@ -123,6 +129,9 @@ def _ridge(space: Space, rows: np.ndarray, label: int, k: int) -> tuple[Doubles,
     return target, design @ space.coefficients, design @ space.inverse @ design.T
 
 
-def _above(values: Doubles, at: Doubles) -> Doubles:
+def _above(values: Doubles, at: Doubles, weights: Doubles | None = None) -> Doubles:
     """Share of `values` above each of `at`."""
-    return np.asarray((len(values) - np.searchsorted(np.sort(values), at, side="right")) / max(1, len(values)))
+    weights = np.ones(len(values)) if weights is None else weights
+    order = np.argsort(values, kind="stable")
+    below = np.concatenate([[0.0], np.cumsum(weights[order])])
+    return np.asarray(1 - below[np.searchsorted(values[order], at, side="right")] / below[-1]) if len(values) else at * 0

@@ -1,0 +1,58 @@
+"""Settings: the file, the environment over it, and clear words about both."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bot.config import Config, load_config
+from bot.errors import ContentError
+from tests.conftest import ROOT
+
+
+def test_every_setting_stands_in_the_shipped_file_with_its_default_and_a_chinese_comment() -> None:
+    text = (ROOT / "config.yaml").read_text()
+    shipped = load_config(ROOT / "config.yaml", {})
+    for section, field in Config.model_fields.items():
+        for key, default in field.default:
+            line = re.search(rf"^  {key}:.*$", text, re.MULTILINE)
+            assert line, f"{section}.{key} is not in config.yaml"
+            assert re.search("#.*[一-鿿]", line[0]) or section == "time", line[0]
+            value = getattr(getattr(shipped, section), key)
+            assert value == (ROOT / default if isinstance(default, Path) else default)
+
+
+def test_the_environment_overrides_the_file() -> None:
+    environment = {"HOTLINE_MATCHING__TARGET": "0.05", "HOTLINE_CONTENT__NUMBERS_WITHOUT_PROOF": "12345, 119"}
+    config = load_config(ROOT / "config.yaml", environment)
+    assert config.matching.target == 0.05
+    assert config.content.numbers_without_proof == ("12345", "119")
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"HOTLINE_MATCHING__TARGT": "1"}, "HOTLINE_MATCHING__TARGET"),
+        ({"HOTLINE_MATCHING__TARGET": "很小"}, "不是数字"),
+        ({"HOTLINE_MATCHING__TARGET": "7"}, "不能大于 1"),
+        ({"HOTLINE_MATCHING__ENCODER": "bert"}, "可填"),
+        ({"HOTLINE_TIME__ZONE": "Asia/Nowhere"}, "时区"),
+        ({"HOTLINE_TIME__ZONE": "../../etc/passwd"}, "时区"),
+        ({"HOTLINE_LIMITS__QUESTION_CHARACTERS": "0"}, "不能小于 1"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_cure(environment: dict[str, str], words: str) -> None:
+    with pytest.raises(ContentError, match=re.escape(words)):
+        load_config(ROOT / "config.yaml", environment)
+
+
+def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("content: {intents: here}\n")
+    assert load_config(tmp_path / "c.yaml", {}).content.intents == tmp_path / "here"
+
+
+def test_all_mistakes_of_the_file_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("matching:\n  targt: 1\n  mix_far: 2\ntime:\n  zone: Mars\n")
+    with pytest.raises(ContentError) as error:
+        load_config(tmp_path / "c.yaml", {})
+    assert [p.line for p in error.value.problems] == [2, 3, 5]
