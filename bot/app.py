@@ -2,6 +2,7 @@
 
 from bot.config import Config
 from bot.content.load import Content, load_content
+from bot.content.models import SmallTalk, Topic, UrgentRule
 from bot.dialogue import Dialogue, Limits
 from bot.errors import ContentError, Problem
 from bot.matching.cache import Cache
@@ -46,7 +47,7 @@ def labelled(content: Content, wording: Wording) -> tuple[list[Phrase], frozense
         for text in intent.phrases
     ]
     intents = frozenset(p.label for p in phrases)
-    others = {**content.topics, **content.small_talk, **content.urgent}
+    others: dict[str, Topic | SmallTalk | UrgentRule] = {**content.topics, **content.small_talk, **content.urgent}
     phrases += [Phrase(wording.standard(text), key, key) for key, other in others.items() for text in other.phrases]
     return list(dict.fromkeys(phrases)), intents
 

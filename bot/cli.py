@@ -86,15 +86,21 @@ _MESSAGES = [
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="hotline", description="12345 市民热线机器人")
-    parser.add_argument("--config", type=Path, default=Path("config.yaml"), metavar="文件", help="设置文件(默认 ./config.yaml)")
+    parser.add_argument(
+        "--config", type=Path, default=Path("config.yaml"), metavar="文件", help="设置文件(默认 ./config.yaml)"
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="命令", title="命令")
-    ask = commands.add_parser("ask", help="问一句,看机器人怎么答", description="问一句;不写问题时,标准输入的每一行各当作一次单独的提问。")
+    ask = commands.add_parser(
+        "ask", help="问一句,看机器人怎么答", description="问一句;不写问题时,标准输入的每一行各当作一次单独的提问。"
+    )
     ask.add_argument("question", nargs="?", metavar="问题")
     ask.add_argument("--region", metavar="地区", help="当作市民之前说过的城市")
     ask.add_argument("--intent", metavar="意图", help="当作市民点选了这个意图")
     ask.add_argument("--json", action="store_true", help="输出 JSON,每问一行")
     ask.add_argument("--explain", action="store_true", help="说明为什么这样答")
-    chat = commands.add_parser("chat", help="在终端里和机器人聊天", description="在终端里和机器人聊天,它记得说过的城市。")
+    chat = commands.add_parser(
+        "chat", help="在终端里和机器人聊天", description="在终端里和机器人聊天,它记得说过的城市。"
+    )
     chat.add_argument("--region", metavar="地区", help="一开始就当作这个城市的市民")
     check = commands.add_parser("check", help="检查内容和设置", description="检查内容和设置;有错误时退出码为 1。")
     check.add_argument("--expired", action="store_true", help="逐条列出已过期的答复")

@@ -124,13 +124,15 @@ class Dialogue:
         self.small_talks = SmallTalks(content.small_talk)
         self._step = lru_cache(limits.remembered_answers)(self._fresh_step)
 
-    def step(self, question: Question, state: State = State()) -> tuple[Reply, State]:  # noqa: B008  # frozen
+    def step(self, question: Question, state: State = State()) -> tuple[Reply, State]:  # frozen
         """The reply to `question` and the conversation's new state."""
         return self._step(question.text, question.asked_at.date(), state)
 
     def choose(self, intent: str, region: str, today: date, state: State) -> tuple[Reply, State]:
         """The reply to a tapped choice; without a region the remembered one counts, else it is asked for."""
-        return self._finish(self._about([intent], Found(""), region or state.region, today, Trace(why="选了这一项")), state)
+        return self._finish(
+            self._about([intent], Found(""), region or state.region, today, Trace(why="选了这一项")), state
+        )
 
     def find_region(self, text: str) -> str:
         """The region a person means by `text`, or nothing."""
@@ -182,7 +184,11 @@ class Dialogue:
     def _said(self, text: str, today: date, state: State) -> tuple[Reply, State]:
         talk = self.small_talks.which(text)
         bare = self.wording.bare(fold(text))
-        talk = talk or self.small_talks.which(bare) or ("" if normalise(bare) else "greeting" * ("greeting" in self.content.small_talk))
+        talk = (
+            talk
+            or self.small_talks.which(bare)
+            or ("" if normalise(bare) else "greeting" * ("greeting" in self.content.small_talk))
+        )
         if talk:
             return self._courtesy(talk), state
         parts = [p for p in _PARTS.split(bare) if len(normalise(p)) >= _SHORTEST_PART]
@@ -192,7 +198,7 @@ class Dialogue:
                 return both
         return self._one_question(bare, today, state)
 
-    def _courtesy(self, talk: str, trace: Trace = Trace()) -> Reply:  # noqa: B008  # frozen
+    def _courtesy(self, talk: str, trace: Trace = Trace()) -> Reply:  # frozen
         return Reply(Outcome.SMALLTALK, self.content.small_talk[talk].reply, talk, trace=trace)
 
     def _two_questions(self, parts: Sequence[str], today: date, state: State) -> tuple[Reply, State] | None:
@@ -257,7 +263,9 @@ class Dialogue:
         if top in self.content.small_talk and match.verdict is not Verdict.REFUSE and not found.mentions:
             return self._courtesy(top, trace)
         if top not in self.matcher.intents:
-            return Reply(Outcome.UNANSWERED, _dont_know(), trace=replace(trace, why=f"最接近影子话题「{self._title(top)}」"))
+            return Reply(
+                Outcome.UNANSWERED, _dont_know(), trace=replace(trace, why=f"最接近影子话题「{self._title(top)}」")
+            )
         if match.verdict is Verdict.ANSWER:
             intents = self._members(top, match, trace.read, found, state.region)
             return self._about(intents, found, state.region, today, replace(trace, why="把握够，直接答"))
@@ -421,4 +429,6 @@ def _notice(answer: Answer, source: Source) -> str:
 
 def _spoken(when: str) -> str:
     """2021-08 -> 2021 年 8 月"""
-    return "".join(f"{int(part)} {unit}" + " " * (unit != "日") for part, unit in zip(when.split("-"), "年月日", strict=False)).strip()
+    return "".join(
+        f"{int(part)} {unit}" + " " * (unit != "日") for part, unit in zip(when.split("-"), "年月日", strict=False)
+    ).strip()

@@ -56,7 +56,7 @@ def grade(check: Check, reply: Reply) -> Grade:
             return Grade.NEAR
         case "ask_region", Outcome.ASK_REGION:
             return Grade.RIGHT if check.intent in ("", reply.intent) else Grade.WRONG
-        case ("urgent" | "unanswered" | "smalltalk" | "ask_region"), outcome:
+        case (("urgent" | "unanswered" | "smalltalk" | "ask_region"), outcome):
             return Grade.RIGHT if outcome == check.expect else Grade.WRONG
         case intent, Outcome.ANSWERED if intent in (reply.intent, *reply.also):
             return Grade.RIGHT if not check.region or reply.region == region else Grade.WRONG

@@ -10,7 +10,6 @@ from rapidfuzz import process
 from bot.errors import Problem
 from bot.yamlfile import Key, Plain, Sheet
 
-
 ALIKE = 60
 """From this likeness (0-100) a word is taken for a misspelling of a known one."""
 M = TypeVar("M", bound=BaseModel)
@@ -25,7 +24,7 @@ class Frozen(BaseModel):
 def validate(sheet: Sheet, loc: tuple[Key, ...], model: type[M]) -> tuple[M | None, list[Problem]]:
     """What stands at `loc` as `model` (None when it cannot be used) and its problems.
 
-    An unknown key is reported and read as the one that was meant, so that one slip of the pen is one line and hides nothing.
+    An unknown key is reported and read as the one that was meant: one slip of the pen is one line and hides nothing.
     """
     plain = sheet.node.at(loc).plain()
     errors = _errors(plain, model)
@@ -52,10 +51,12 @@ def _rename(plain: Plain, loc: tuple[Key, ...], model: type[BaseModel]) -> None:
     """Moves an unknown key's value to the key that was meant, or drops it where that is not clear."""
     *parents, key = loc
     for parent in parents:
-        plain = plain[parent]  # type: ignore[index,call-overload]  # pydantic has just walked this way
+        plain = plain[parent]  # type: ignore[index]  # pydantic has just walked this way
     assert isinstance(plain, dict)
     value = plain.pop(str(key))
-    meant = process.extractOne(str(key), [k for k in _keys_at(model, tuple(parents)) if k not in plain], score_cutoff=ALIKE)
+    meant = process.extractOne(
+        str(key), [k for k in _keys_at(model, tuple(parents)) if k not in plain], score_cutoff=ALIKE
+    )
     if meant:
         plain[meant[0]] = value
 

@@ -27,7 +27,7 @@ def clean(text: str) -> str:
 
 def fold(text: str) -> str:
     """Width and case folded, Traditional to Simplified; punctuation and spaces stay."""
-    simplified = _converter("t2s").convert(unicodedata.normalize("NFKC", clean(text)).lower())
+    simplified: str = _converter("t2s").convert(unicodedata.normalize("NFKC", clean(text)).lower())
     return simplified.replace("著", "着")  # Taiwan writes 著火; OpenCC leaves it, for 著 is also Simplified
 
 
@@ -51,7 +51,7 @@ def script_of(text: str) -> Script | None:
 
 def to_script(text: str, script: Script) -> str:
     """Simplified `text` in the script of the one who asked; characters only, words stay the mainland's."""
-    return _converter("s2tw").convert(text) if script is Script.TRADITIONAL else text
+    return str(_converter("s2tw").convert(text)) if script is Script.TRADITIONAL else text
 
 
 def _changed(scheme: str, text: str) -> int:

@@ -1,4 +1,4 @@
-"""The only door to YAML: text stays text, every value knows its line, and what confuses people is refused with a cure."""
+"""The only door to YAML: text stays text, every value knows its line, what confuses people is refused with a cure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -66,7 +66,9 @@ def read(path: Path, max_bytes: int) -> Sheet:
         node = _compose(path, yaml.parse(text, Loader=_Loader), problems)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise ContentError([*problems, Problem(path, mark.line + 1 if mark else 1, _cure(str(error.problem)))]) from None
+        raise ContentError(
+            [*problems, Problem(path, mark.line + 1 if mark else 1, _cure(str(error.problem)))]
+        ) from None
     except yaml.reader.ReaderError as error:
         at = error.position if isinstance(error.position, int) else 0
         line = text.count("\n", 0, at) + 1
@@ -80,7 +82,9 @@ def _text(path: Path, max_bytes: int, problems: list[Problem]) -> str:
     try:
         raw = path.read_bytes() if path.stat().st_size <= max_bytes else None
     except OSError as error:
-        raise ContentError([Problem(path, 1, f"文件读不出来({error.strerror});请检查它是否存在、有没有读取权限")]) from None
+        raise ContentError(
+            [Problem(path, 1, f"文件读不出来({error.strerror});请检查它是否存在、有没有读取权限")]
+        ) from None
     if raw is None:
         limit = f"{max_bytes / 1_000_000:g} MB"
         raise ContentError([Problem(path, 1, f"文件超过 {limit};请拆成几个文件,或调高 content.max_file_bytes")])
@@ -112,12 +116,14 @@ def _compose(path: Path, events: Iterator[yaml.Event], problems: list[Problem]) 
     stack: list[_Open] = []
     root: Node | None = None
     for event in events:
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
             stack.pop()
             continue
         if isinstance(event, yaml.AliasEvent):
-            problems.append(Problem(path, line, f"不能用引用「*{event.anchor}」;请把内容再写一遍,或给以 * 开头的文字加引号"))
+            problems.append(
+                Problem(path, line, f"不能用引用「*{event.anchor}」;请把内容再写一遍,或给以 * 开头的文字加引号")
+            )
             node = Node(line, "")
         elif isinstance(event, yaml.NodeEvent):
             node = _node(path, event, line, problems)
@@ -137,8 +143,9 @@ def _compose(path: Path, events: Iterator[yaml.Event], problems: list[Problem]) 
 def _node(path: Path, event: yaml.NodeEvent, line: int, problems: list[Problem]) -> Node:
     if event.anchor:
         problems.append(Problem(path, line, f"不能用锚点「&{event.anchor}」;请删掉它,或给以 & 开头的文字加引号"))
-    if getattr(event, "tag", None):
-        problems.append(Problem(path, line, f"不能用标签「{event.tag}」;请删掉它,或给以 ! 开头的文字加引号"))
+    tag = getattr(event, "tag", None)
+    if tag:
+        problems.append(Problem(path, line, f"不能用标签「{tag}」;请删掉它,或给以 ! 开头的文字加引号"))
     if isinstance(event, yaml.ScalarEvent):
         return Node(line, event.value)
     return Node(line, [] if isinstance(event, yaml.SequenceStartEvent) else {})

@@ -37,7 +37,9 @@ def test_pure_modules_know_no_clock_no_network_and_no_database() -> None:
     for name, tree in modules():
         if name in PURE:
             assert not {m.split(".")[0] for m in imported(tree)} & IMPURE_MODULES, name
-            calls = {n.func.attr for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)}
+            calls = {
+                n.func.attr for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)
+            }
             assert not calls & {"now", "today", "utcnow"}, name
             assert not any(isinstance(n, ast.AsyncFunctionDef) for n in ast.walk(tree)), name
 

@@ -41,7 +41,10 @@ def test_a_mistake_gives_one_line_with_its_place_and_cure(world, check, file, ol
 
 
 def test_missing_answers_are_an_error_at_the_intent(world, check) -> None:
-    world.write("intents/more.yaml", "a.b:\n  title: 甲\n  department: registration\n  phrases: [一二三四, 五六七八, 九十百千]\n")
+    world.write(
+        "intents/more.yaml",
+        "a.b:\n  title: 甲\n  department: registration\n  phrases: [一二三四, 五六七八, 九十百千]\n",
+    )
     assert check(world) == (1, ["intents/more.yaml:1: a.b.answers:缺少这一项;请补上"])
 
 
@@ -71,7 +74,9 @@ def test_ten_mistakes_in_our_own_content_are_ten_lines(copy_of_ours, check) -> N
     world.change("intents/property.yaml", "「融E办」", "「融E贷」")
     world.change("intents/hotline.yaml", "  answers:", "  anwsers:")
     world.change("intents/epidemic.yaml", "jiangsu-2022/dafeng-checkpoints", "jiangsu-2022/dafeng-checkpoint")
-    world.change("intents/code.yaml", "next: [code.which, entry.from_elsewhere]", "next: [code.witch, entry.from_elsewhere]")
+    world.change(
+        "intents/code.yaml", "next: [code.which, entry.from_elsewhere]", "next: [code.witch, entry.from_elsewhere]"
+    )
     world.change("intents/families.yaml", "otherwise: code.which", "otherwise: code.purple")
     world.change("knowledge/wuhan-2020.yaml", "published: 2020-04-09", "published: 2020-4-9")
     world.change("intents/regions.yaml", "南京市: {parent: 江苏省", "南京市: {parnt: 江苏省")
@@ -107,7 +112,10 @@ def test_a_phrase_that_another_intent_nearly_has_is_a_warning(world, check) -> N
 
 class TestCheckQuestions:
     def test_a_wrong_one_is_an_error_at_its_line(self, world, check) -> None:
-        world.write("intents/checks/own.yaml", "- {ask: 南京抵押登记怎么办, expect: hall.open}\n- {ask: 着火啦, expect: urgent}\n")
+        world.write(
+            "intents/checks/own.yaml",
+            "- {ask: 南京抵押登记怎么办, expect: hall.open}\n- {ask: 着火啦, expect: urgent}\n",
+        )
         code, lines = check(world)
         assert code == 1
         assert lines == [
@@ -115,7 +123,9 @@ class TestCheckQuestions:
         ]
 
     def test_a_known_failure_is_let_pass_until_it_comes_right(self, world, check) -> None:
-        world.write("intents/checks/own.yaml", "- {ask: 南京抵押登记怎么办, expect: hall.open, known_failure: 以后再说}\n")
+        world.write(
+            "intents/checks/own.yaml", "- {ask: 南京抵押登记怎么办, expect: hall.open, known_failure: 以后再说}\n"
+        )
         assert check(world) == (0, [])
         world.write("intents/checks/own.yaml", "- {ask: 着火啦, expect: urgent, known_failure: 以后再说}\n")
         code, lines = check(world)
@@ -129,7 +139,10 @@ class TestCheckQuestions:
         assert "证明不了" in lines[0]
 
     def test_unknown_intents_and_places_are_named(self, world, check) -> None:
-        world.write("intents/checks/own.yaml", "- {ask: 甲乙丙, expect: lone.remote}\n- {ask: 丁戊己, expect: hall.open, region: 南金}\n")
+        world.write(
+            "intents/checks/own.yaml",
+            "- {ask: 甲乙丙, expect: lone.remote}\n- {ask: 丁戊己, expect: hall.open, region: 南金}\n",
+        )
         code, lines = check(world)
         assert code == 1
         assert "loan.remote" in lines[0]

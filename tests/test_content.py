@@ -8,7 +8,16 @@ from bot.cli import main
 from tests.conftest import ROOT
 
 ANSWERS = {
-    "property.register_online": {"南京市", "常州市", "镇江市", "昆山市", "灌南县", "沛县", "连云港市", "广西壮族自治区"},
+    "property.register_online": {
+        "南京市",
+        "常州市",
+        "镇江市",
+        "昆山市",
+        "灌南县",
+        "沛县",
+        "连云港市",
+        "广西壮族自治区",
+    },
     "property.mortgage": {"南京市", "常州市"},
     "property.window_open": {"连云港市", "贵港市", "梧州市", "广西壮族自治区", "贾汪区", "洪泽区"},
     "hotline.about": {"", "通州区"},
@@ -25,7 +34,17 @@ ANSWERS = {
     "rules.3_11": {"镇江市"},
     "checkpoint.duty": {"大丰区", "锡山区", "金坛区"},
 }
-OVER_CLAIMS = ["全程非接触", "不用到场", "贷款时一并办理", "大厅开着", "当场解决", "发改委领取", "社区报到登记", "沛县不动产」", "报给指挥中心"]
+OVER_CLAIMS = [
+    "全程非接触",
+    "不用到场",
+    "贷款时一并办理",
+    "大厅开着",
+    "当场解决",
+    "发改委领取",
+    "社区报到登记",
+    "沛县不动产」",
+    "报给指挥中心",
+]
 NOT_OURS = ["爱游戏", "yujingqiu", "63971479", "cnmn"]
 OFFICIALESE = ["予以", "进行办理", "温馨提示", "！", "点击这里"]
 

@@ -53,7 +53,9 @@ def test_who_writes_traditional_is_answered_in_traditional(chat: Chat) -> None:
     assert chat.state.script is Script.TRADITIONAL
 
 
-@pytest.mark.parametrize("text", ["我家着火了", "我家著火了", "南京路有人晕倒了快来", "有人拿刀砍人！", "救命啊有人打我", "出车祸了"])
+@pytest.mark.parametrize(
+    "text", ["我家着火了", "我家著火了", "南京路有人晕倒了快来", "有人拿刀砍人！", "救命啊有人打我", "出车祸了"]
+)
 def test_an_emergency_comes_before_everything_else(chat: Chat, text: str) -> None:
     reply = chat.says(text)
     assert reply.outcome is Outcome.URGENT
@@ -65,7 +67,9 @@ def test_what_only_sounds_like_an_emergency_is_none(chat: Chat, text: str) -> No
     assert chat.says(text).outcome is not Outcome.URGENT
 
 
-@pytest.mark.parametrize("text", ["社保断缴了怎么补", "明天天气怎么样", "护照丢了", "房产证丢了怎么补办", "红码几天能转绿"])
+@pytest.mark.parametrize(
+    "text", ["社保断缴了怎么补", "明天天气怎么样", "护照丢了", "房产证丢了怎么补办", "红码几天能转绿"]
+)
 def test_what_the_documents_do_not_hold_is_not_answered(chat: Chat, text: str) -> None:
     assert chat.says(text).outcome in {Outcome.UNANSWERED, Outcome.CHOICES}
 
@@ -88,7 +92,9 @@ def test_what_the_documents_do_not_hold_is_not_answered(chat: Chat, text: str) -
         ("绿码带星号没有核酸能进南通吗", "code.which"),
     ],
 )
-def test_the_deciding_word_picks_the_rule_and_doubt_never_the_permissive_one(chat: Chat, text: str, intent: str) -> None:
+def test_the_deciding_word_picks_the_rule_and_doubt_never_the_permissive_one(
+    chat: Chat, text: str, intent: str
+) -> None:
     reply = chat.says(text)
     if reply.outcome is Outcome.ANSWERED:
         assert reply.intent == intent

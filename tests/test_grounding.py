@@ -4,7 +4,9 @@ import pytest
 
 from bot.content.grounding import unproved
 
-FACT = "南京市17家银行实现「不见面服务」，70万笔，2,263份，按时办结率99.87%，从2020年2月3日起，电话0513-85215110，融E办。"
+FACT = (
+    "南京市17家银行实现「不见面服务」，70万笔，2,263份，按时办结率99.87%，从2020年2月3日起，电话0513-85215110，融E办。"
+)
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,9 @@ class TestCache:
         monkeypatch.setattr("bot.matching.cache.build_index", lambda *a: pytest.fail("fitted again"))
         second = Cache(tmp_path, encoder).index(PHRASES, INTENTS, ["天气"], [])
         assert np.array_equal(first.rows, second.rows)
-        assert first.forecast.thresholds(0.02, Mix(0.7, 0.2, 0.1)) == second.forecast.thresholds(0.02, Mix(0.7, 0.2, 0.1))
+        assert first.forecast.thresholds(0.02, Mix(0.7, 0.2, 0.1)) == second.forecast.thresholds(
+            0.02, Mix(0.7, 0.2, 0.1)
+        )
 
     def test_a_changed_phrase_encodes_only_itself(self, tmp_path: Path) -> None:
         class Counting(LexicalEncoder):

@@ -36,6 +36,7 @@ def resolved(gazetteer: Gazetteer, what: Intent, text: str, remembered: str = ""
         ("我在通州", [("通州区", "at")]),
         ("江宁怎么办", [("江宁区", "at")]),
         ("花果山能进吗", [("连云港市", "at")]),
+        ("常州新北区远程看房", [("新北区", "at")]),
         ("合肥抵押登记", [("合肥市", "at")]),
         ("延边的房子", [("延边朝鲜族自治州", "at")]),
     ],
@@ -44,7 +45,9 @@ def test_places_are_found_with_their_role(gazetteer: Gazetteer, text: str, place
     assert [(m.region, str(m.role)) for m in gazetteer.find(fold(text)).mentions] == places
 
 
-@pytest.mark.parametrize("text", ["南京路上", "北京时间", "镇江香醋多少钱", "公安局在哪", "长治久安", "你好", "中山路堵车", "市中心"])
+@pytest.mark.parametrize(
+    "text", ["南京路上", "北京时间", "镇江香醋多少钱", "公安局在哪", "长治久安", "你好", "中山路堵车", "市中心"]
+)
 def test_what_only_looks_like_a_place_is_none(gazetteer: Gazetteer, text: str) -> None:
     assert gazetteer.find(text).mentions == ()
 
@@ -68,7 +71,9 @@ class TestWhoseAnswer:
     def test_the_nearest_answer_above_wins(self, gazetteer: Gazetteer) -> None:
         assert resolved(gazetteer, intent("连云港市", "灌南县"), "灌南") == ("answer", "灌南县", ())
 
-    def test_a_city_gets_its_only_district_s_answer_and_is_asked_when_there_are_several(self, gazetteer: Gazetteer) -> None:
+    def test_a_city_gets_its_only_district_s_answer_and_is_asked_when_there_are_several(
+        self, gazetteer: Gazetteer
+    ) -> None:
         assert resolved(gazetteer, intent("海门区", "武汉市"), "南通") == ("answer", "海门区", ())
         assert resolved(gazetteer, intent("海门区", "通州区"), "南通") == ("ask", "", ("海门区", "通州区"))
 

@@ -41,12 +41,12 @@ def test_every_value_knows_the_line_of_its_key(path: Path) -> None:
 @pytest.mark.parametrize(
     ("raw", "line", "words"),
     [
-        ("a: 1\nb: 2\na: 3\n".encode(), 3, "重复"),
+        (b"a: 1\nb: 2\na: 3\n", 3, "重复"),
         (b"a:\n\tb: 1\n", 2, "制表符"),
         (b"\xef\xbb\xbfa: 1\n", 1, "BOM"),
-        ("a: &x 1\nb: *x\n".encode(), 1, "锚点"),
-        ("a: *x\n".encode(), 1, "引用"),
-        ("a: !!python/object:os.system 1\n".encode(), 1, "标签"),
+        (b"a: &x 1\nb: *x\n", 1, "锚点"),
+        (b"a: *x\n", 1, "引用"),
+        (b"a: !!python/object:os.system 1\n", 1, "标签"),
         ("甲: 乙\n".encode("gb18030"), 1, "UTF-8"),
         (b"a: 1\nb: \xff\n", 2, "UTF-8"),
         (b"", 1, "空的"),

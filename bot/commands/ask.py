@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot.app import build_dialogue, read_content, usable
 from bot.config import Config
-from bot.dialogue import Dialogue, Outcome, Question, Reply, State
+from bot.dialogue import Dialogue, Question, Reply, State
 from bot.errors import HotlineError
 
 
@@ -78,8 +78,11 @@ def explained(dialogue: Dialogue, reply: Reply) -> str:
     if trace.read:
         lines.append(f"  读作:{trace.read}")
     if trace.match:
-        lines.append(f"  把握:{trace.match.confidence:.2f}(直接答 > {matcher.answer_above:.2f},给选项 > {matcher.offer_above:.2f})")
-        lines += [f"    {r.score:5.2f}  {r.label}  最近的问法「{r.phrase}」{r.likeness:.2f}" for r in trace.match.ranked]
+        thresholds = f"直接答 > {matcher.answer_above:.2f},给选项 > {matcher.offer_above:.2f}"
+        lines.append(f"  把握:{trace.match.confidence:.2f}({thresholds})")
+        lines += [
+            f"    {r.score:5.2f}  {r.label}  最近的问法「{r.phrase}」{r.likeness:.2f}" for r in trace.match.ranked
+        ]
     if trace.why:
         lines.append(f"  原因:{trace.why}")
     return "\n".join(lines)

@@ -154,7 +154,9 @@ def _regions(content: Content) -> Iterator[Problem]:
         loc = ("places", name)
         if place.parent and place.parent not in places:
             known = closest(place.parent, list(places)) or ";请补上它"
-            yield content.problem("regions", "regions", (*loc, "parent"), f"「{name}」的上级「{place.parent}」不存在{known}")
+            yield content.problem(
+                "regions", "regions", (*loc, "parent"), f"「{name}」的上级「{place.parent}」不存在{known}"
+            )
         for word in (name, *place.aliases, *place.systems):
             if names.setdefault(word, name) != name:
                 message = f"「{word}」同时指「{names[word]}」和「{name}」;请只留一处"

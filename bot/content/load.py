@@ -1,4 +1,4 @@
-"""Reads `intents/` and `knowledge/` into one frozen Content, gathering every problem instead of stopping at the first."""
+"""Reads `intents/` and `knowledge/` into one frozen Content; gathers every problem instead of stopping at the first."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,6 @@ from bot.content.models import (
     Document,
     Fact,
     Family,
-    Frozen,
     Intent,
     Padding,
     Regions,
@@ -174,9 +173,6 @@ class _Loading:
         return made
 
     def synonyms(self) -> dict[str, str]:
-        class Pair(Frozen):
-            to: str
-
         made = {}
         for path in self.named("synonyms"):
             sheet = self.sheet("synonyms", path)

@@ -99,7 +99,9 @@ class Gazetteer:
 
     def find(self, text: str, remembered: str = "") -> Found:
         """The places of a folded text; the longest name wins, `南京路` and lookalikes are none."""
-        rest, mentions, done = [], [], 0
+        rest: list[str] = []
+        mentions: list[Mention] = []
+        done = 0
         spans = list(self._spans(text))
         hints = tuple(dict.fromkeys(self.systems[w] for _, _, w in spans if w in self.systems))
         places = [s for s in spans if s[2] in self.names]
@@ -215,15 +217,19 @@ _CITY = re.compile(r"(市|地区|盟)$")
 
 def _nation(ours: Mapping[str, Region]) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """(key, parent's key, names) of every division that is not ours; counties that share a name get a longer key."""
-    names = {code: name.strip() for code, name in DIVISION_DATA.items()}
+    names: dict[str, str] = {code: name.strip() for code, name in DIVISION_DATA.items()}
     count: dict[str, int] = defaultdict(int)
     for name in names.values():
         count[name] += 1
 
     def key(code: str) -> str:
         name, parent = names[code], above(code)
-        mine = name in ours and (not parent or name in names.values()) and ours[name].parent in ("", parent)
+        mine = name in ours and (not parent or parent in above_ours(name))
         return name if mine or (count[name] == 1 and name not in ours) else f"{parent}{name}"
+
+    def above_ours(name: str) -> list[str]:
+        parent = ours[name].parent if name in ours else ""
+        return [parent, *above_ours(parent)] if parent else []
 
     def above(code: str) -> str:
         for outer in (code[:4] + "00", code[:2] + "0000"):

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -74,7 +75,7 @@ def _read_index(path: Path) -> Index | None:
     if arrays is None:
         return None
     try:
-        values = {f.name: arrays[f"forecast.{f.name}"] for f in fields(Forecast)}
+        values: dict[str, Any] = {f.name: arrays[f"forecast.{f.name}"] for f in fields(Forecast)}
         values["top1"] = float(values["top1"])
         plain = {f.name: arrays[f.name] for f in fields(Index) if f.name != "forecast"}
     except KeyError:
@@ -84,7 +85,7 @@ def _read_index(path: Path) -> Index | None:
 
 def _read(path: Path) -> dict[str, np.ndarray] | None:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return dict(file)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile):
         return None

@@ -49,7 +49,8 @@ class Forecast:
         near = _above(self.unknown, at, self.unknown_weights)
         if len(self.shadow):
             near = (near + _above(self.shadow, at, self.shadow_weights)) / 2
-        return mix.wrong * _above(self.wrong, at) + mix.near * near + mix.far * _above(self.background, at)
+        risk = mix.wrong * _above(self.wrong, at) + mix.near * near + mix.far * _above(self.background, at)
+        return np.asarray(risk)
 
     def thresholds(self, target: float, mix: Mix) -> tuple[float, float]:
         """(answer, offer): the smallest confidence at which the forecast risk is within `target`, and the lower one."""
@@ -64,11 +65,13 @@ def forecast(vectors: Vectors, space: Space, is_intent: np.ndarray) -> Forecast:
     """Leave-one-out and leave-label-out in closed form; the whitening is refitted without the labels of each fold."""
     k = len(is_intent)
     fold = np.random.RandomState(0).permutation(k) % FOLDS
-    ones, firsts, owns = [np.zeros(0)], [np.zeros(0, int)], [np.zeros(0, int)]
-    alls, sizes = [np.zeros(0)], [np.zeros(0)]
+    ones: list[Doubles] = [np.zeros(0)]
+    firsts, owns = [np.zeros(0, int)], [np.zeros(0, int)]
+    alls: list[Doubles] = [np.zeros(0)]
+    sizes = [np.zeros(0)]
     for f in range(min(FOLDS, k)):
         part = fit(vectors, fold[vectors.labels] != f)
-        for label in np.flatnonzero(fold == f):
+        for label in map(int, np.flatnonzero(fold == f)):
             rows = np.flatnonzero(vectors.labels == label)
             if len(rows) > 1:
                 confidence, first = confidences(_without_itself(vectors, part, rows, label, k))
@@ -134,4 +137,6 @@ def _above(values: Doubles, at: Doubles, weights: Doubles | None = None) -> Doub
     weights = np.ones(len(values)) if weights is None else weights
     order = np.argsort(values, kind="stable")
     below = np.concatenate([[0.0], np.cumsum(weights[order])])
-    return np.asarray(1 - below[np.searchsorted(values[order], at, side="right")] / below[-1]) if len(values) else at * 0
+    return (
+        np.asarray(1 - below[np.searchsorted(values[order], at, side="right")] / below[-1]) if len(values) else at * 0
+    )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-Doubles = NDArray[np.float64]
+Doubles = NDArray[np.floating[Any]]
 
 
 class Encoder(Protocol):
@@ -53,7 +53,7 @@ class LexicalEncoder:
             for gram in _grams(text):
                 code = crc32(gram.encode())
                 row[code % self.dimensions] += (1.0 if code & 0x10000 else -1.0) * (1.5 if len(gram) > 1 else 1.0)
-        return rows / np.maximum(1e-9, np.linalg.norm(rows, axis=1, keepdims=True))
+        return np.asarray(rows / np.maximum(1e-9, np.linalg.norm(rows, axis=1, keepdims=True)), np.float32)
 
 
 def _grams(text: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""One question against all phrases: ranked labels, how sure, and why. A label is an intent, a family or a shadow topic."""
+"""One question against all phrases: ranked labels and how sure. A label is an intent, a family or a shadow topic."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -101,8 +101,8 @@ class Matcher:
         """The labels nearest to `question` (standard words, no place, no padding); `adjust` is added to scores."""
         known = self._exact.get(normalise(question))
         if known:
-            top = Ranked(known.label, EXACT, known.text, 1.0)
-            return Match(self.verdict(EXACT, known.label), EXACT, (top,), {known.intent: 1.0})
+            itself = Ranked(known.label, EXACT, known.text, 1.0)
+            return Match(self.verdict(EXACT, known.label), EXACT, (itself,), {known.intent: 1.0})
         row = self._project([question])[0]
         likeness = self.index.rows @ row
         nearest = np.maximum.reduceat(likeness, self._bounds[:-1])

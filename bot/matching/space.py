@@ -129,7 +129,7 @@ def confidences(scores: Doubles) -> tuple[Doubles, np.ndarray]:
 
 def variations(texts: Sequence[str], padding: Sequence[str], most: int = 300) -> tuple[list[str], list[str]]:
     """Padded and shortened forms of some texts, and the texts they come from."""
-    rnd = random.Random(0)  # noqa: S311  # repeatable, not secret
+    rnd = random.Random(0)  # repeatable, not secret
     changed, original = [], []
     for text in rnd.sample(list(texts), min(most, len(texts))):
         if padding:
