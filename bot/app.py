@@ -33,6 +33,7 @@ def build_dialogue(config: Config, content: Content) -> Dialogue:
         settings.max_choices,
         settings.place_bonus,
         settings.place_malus,
+        settings.topic_margin,
         settings.remembered_answers,
     )
     return Dialogue(content, matcher, wording, limits)

@@ -50,6 +50,7 @@ class MatchingSettings(Frozen):
     mix_far: Share = 0.1
     place_bonus: Share = 0.15
     place_malus: Share = 0.3
+    topic_margin: Share = 0.08
     max_choices: Annotated[int, Field(ge=1, le=8)] = 3
     remembered_answers: Count = 4096
 

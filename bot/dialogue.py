@@ -111,6 +111,7 @@ class Limits:
     max_choices: int = 3
     place_bonus: float = 0.15
     place_malus: float = 0.3
+    topic_margin: float = 0.08
     remembered_answers: int = 4096
 
 
@@ -258,23 +259,33 @@ class Dialogue:
         match = trace.match
         assert match is not None
         top = match.ranked[0].label
-        if top in self.content.urgent and match.verdict is Verdict.ANSWER:
+        likely = match.confidence > (self.matcher.answer_above + self.matcher.offer_above) / 2
+        if top in self.content.urgent and likely:
             return Reply(Outcome.URGENT, self.content.urgent[top].text, top, trace=replace(trace, why="像是紧急情况"))
-        if top in self.content.small_talk and match.verdict is not Verdict.REFUSE and not found.mentions:
+        if top in self.content.small_talk and likely and not found.mentions:
             return self._courtesy(top, trace)
-        if top not in self.matcher.intents:
+        verdict = match.verdict
+        if self._close_to_a_topic(match):
+            verdict = Verdict.OFFER if verdict is Verdict.ANSWER else verdict
+        elif top not in self.matcher.intents:
             return Reply(
                 Outcome.UNANSWERED, _dont_know(), trace=replace(trace, why=f"最接近影子话题「{self._title(top)}」")
             )
-        if match.verdict is Verdict.ANSWER:
+        if verdict is Verdict.ANSWER:
             intents = self._members(top, match, trace.read, found, state.region)
             return self._about(intents, found, state.region, today, replace(trace, why="把握够，直接答"))
-        if match.verdict is Verdict.OFFER:
+        if verdict is Verdict.OFFER:
             choices = tuple(self._offers(match, trace.read, found, state.region))[: self.limits.max_choices]
             if choices:
                 why = replace(trace, why="有几分像，请市民选")
                 return Reply(Outcome.CHOICES, "您想问的是哪一件？", choices=choices, trace=why)
         return Reply(Outcome.UNANSWERED, _dont_know(), trace=replace(trace, why="把握不够"))
+
+    def _close_to_a_topic(self, match: Match) -> bool:
+        """Whether an intent and a shadow topic are so close that only the citizen can tell which is meant."""
+        intents = [r.score for r in match.ranked if r.label in self.matcher.intents]
+        topics = [r.score for r in match.ranked if r.label not in self.matcher.intents]
+        return bool(intents and topics) and abs(intents[0] - topics[0]) < self.limits.topic_margin
 
     def _about(self, intents: Sequence[str], found: Found, remembered: str, today: date, trace: Trace) -> Reply:
         """The answer of the first intent (with close relatives), or the question which place is meant."""

@@ -244,9 +244,9 @@ def _nation(ours: Mapping[str, Region]) -> Iterator[tuple[str, str, tuple[str, .
 
 
 def _short(code: str, name: str, *, near: bool) -> Iterator[str]:
-    """How people shorten it: 北京, 合肥, 义乌, 恩施, and 江宁 since 南京 is ours; elsewhere 公安县 is not 公安."""
+    """How people shorten it: 北京, 合肥, 义乌, 延边, and 江宁 since 南京 is ours; elsewhere 公安县 is not 公安."""
     autonomous = _AUTONOMOUS.match(name)
-    if autonomous:
+    if autonomous and code.endswith("00"):
         yield autonomous[1]
     elif code.endswith("0000"):
         yield _PROVINCE.sub("", name)
