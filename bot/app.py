@@ -1,14 +1,16 @@
 """Builds everything from a Config, from the bottom up."""
 
+from collections.abc import Mapping
+
 from bot.config import Config
 from bot.content.load import Content, load_content
-from bot.content.models import SmallTalk, Topic, UrgentRule
+from bot.content.models import Intent, SmallTalk, Topic, UrgentRule
 from bot.dialogue import Dialogue, Limits
 from bot.errors import ContentError, Problem
 from bot.matching.cache import Cache
 from bot.matching.calibration import Mix
 from bot.matching.encoder import make_encoder
-from bot.matching.matcher import Matcher, Phrase
+from bot.matching.matcher import Kind, Matcher, Phrase
 from bot.matching.wording import Wording
 
 
@@ -21,13 +23,14 @@ def read_content(config: Config) -> tuple[Content, list[Problem]]:
 def build_dialogue(config: Config, content: Content) -> Dialogue:
     """The dialogue over this content; fits the matcher unless that was done before."""
     wording = Wording(content.synonyms, content.padding.lead, content.padding.trail)
-    phrases, intents = labelled(content, wording)
+    phrases = labelled(content, wording)
     encoder = make_encoder(config.matching.encoder)
     background = [wording.standard(line) for line in content.background]
-    index = Cache(config.matching.cache, encoder).index(phrases, intents, background, wording.lead)
+    index = Cache(config.matching.cache, encoder).index(phrases, background, wording.lead)
     settings = config.matching
     mix = Mix(settings.mix_wrong, settings.mix_near, settings.mix_far)
-    matcher = Matcher(phrases, intents, encoder, index, index.forecast.thresholds(settings.target, mix))
+    thresholds = index.forecast.thresholds(settings.target, mix, settings.false_alarms)
+    matcher = Matcher(phrases, encoder, index, thresholds)
     limits = Limits(
         config.limits.question_characters,
         settings.max_choices,
@@ -39,18 +42,22 @@ def build_dialogue(config: Config, content: Content) -> Dialogue:
     return Dialogue(content, matcher, wording, limits)
 
 
-def labelled(content: Content, wording: Wording) -> tuple[list[Phrase], frozenset[str]]:
-    """Every phrase in standard words with its label, and the labels that may be answered."""
+def labelled(content: Content, wording: Wording) -> list[Phrase]:
+    """Every phrase in standard words, with its label and what that is for."""
     family = {member: key for key, f in content.families.items() for member in f.members}
-    phrases = [
-        Phrase(wording.standard(text), family.get(key, key), key)
-        for key, intent in content.intents.items()
-        for text in intent.phrases
+    kinds: list[tuple[Mapping[str, Intent | UrgentRule | Topic | SmallTalk], Kind]] = [
+        (content.intents, Kind.INTENT),
+        (content.urgent, Kind.URGENT),
+        (content.topics, Kind.OTHER),
+        (content.small_talk, Kind.OTHER),
     ]
-    intents = frozenset(p.label for p in phrases)
-    others: dict[str, Topic | SmallTalk | UrgentRule] = {**content.topics, **content.small_talk, **content.urgent}
-    phrases += [Phrase(wording.standard(text), key, key) for key, other in others.items() for text in other.phrases]
-    return list(dict.fromkeys(phrases)), intents
+    phrases = [
+        Phrase(wording.standard(text), family.get(key, key), key, kind)
+        for entries, kind in kinds
+        for key, entry in entries.items()
+        for text in entry.phrases
+    ]
+    return list(dict.fromkeys(phrases))
 
 
 def usable(problems: list[Problem]) -> None:

@@ -44,7 +44,8 @@ class MatchingSettings(Frozen):
 
     encoder: Literal["use", "lexical"] = "use"
     cache: Path = Path(".data/cache")
-    target: Share = 0.02
+    target: Share = 0.03
+    false_alarms: Share = 0.015
     mix_wrong: Share = 0.7
     mix_near: Share = 0.2
     mix_far: Share = 0.1

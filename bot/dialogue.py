@@ -259,10 +259,9 @@ class Dialogue:
         match = trace.match
         assert match is not None
         top = match.ranked[0].label
-        likely = match.confidence > (self.matcher.answer_above + self.matcher.offer_above) / 2
-        if top in self.content.urgent and likely:
+        if top in self.content.urgent and match.confidence > self.matcher.above.urgent:
             return Reply(Outcome.URGENT, self.content.urgent[top].text, top, trace=replace(trace, why="像是紧急情况"))
-        if top in self.content.small_talk and likely and not found.mentions:
+        if top in self.content.small_talk and match.verdict is Verdict.ANSWER and not found.mentions:
             return self._courtesy(top, trace)
         verdict = match.verdict
         if self._close_to_a_topic(match):

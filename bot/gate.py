@@ -89,7 +89,8 @@ def near_duplicates(dialogue: Dialogue, alike: float) -> Iterator[Problem]:
     """Phrases of different labels that the matcher can hardly tell apart: alike in letters (0-100) or in meaning."""
     phrases = dialogue.matcher.phrases
     bare = [normalise(p.text) for p in phrases]
-    meaning = dialogue.matcher.index.rows @ dialogue.matcher.index.rows.T
+    rows = dialogue.matcher.index.rows[: len(phrases)]
+    meaning = rows @ rows.T
     letters = process.cdist(bare, bare, scorer=fuzz.ratio, score_cutoff=alike)
     for i, j in zip(*((letters >= alike) | (meaning >= SAME_MEANING)).nonzero(), strict=True):
         if i < j and phrases[i].label != phrases[j].label and bare[i] != bare[j]:

@@ -78,7 +78,7 @@ def explained(dialogue: Dialogue, reply: Reply) -> str:
     if trace.read:
         lines.append(f"  读作:{trace.read}")
     if trace.match:
-        thresholds = f"直接答 > {matcher.answer_above:.2f},给选项 > {matcher.offer_above:.2f}"
+        thresholds = f"直接答 > {matcher.above.answer:.2f},给选项 > {matcher.above.offer:.2f}"
         lines.append(f"  把握:{trace.match.confidence:.2f}({thresholds})")
         lines += [
             f"    {r.score:5.2f}  {r.label}  最近的问法「{r.phrase}」{r.likeness:.2f}" for r in trace.match.ranked

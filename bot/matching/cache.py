@@ -17,7 +17,7 @@ from bot.matching.calibration import Forecast
 from bot.matching.encoder import Encoder, Floats
 from bot.matching.matcher import Index, Phrase, build_index
 
-FORMAT = "3"
+FORMAT = "5"
 """Raised when the fit changes, so that older files are not used."""
 KEPT_FITS = 4
 
@@ -29,14 +29,14 @@ class Cache:
         self.folder, self.encoder = folder, encoder
 
     def index(
-        self, phrases: Sequence[Phrase], intents: frozenset[str], background: Sequence[str], padding: Sequence[str]
+        self, phrases: Sequence[Phrase], background: Sequence[str], padding: Sequence[str]
     ) -> Index:
         """The fitted index of this material, from disk when it was fitted before."""
-        key = _digest([FORMAT, self.encoder.version, [str(p) for p in phrases], sorted(intents), background, padding])
+        key = _digest([FORMAT, self.encoder.version, [str(p) for p in phrases], background, padding])
         path = self.folder / f"fit-{key}.npz"
         index = _read_index(path)
         if index is None:
-            index = build_index(phrases, intents, background, padding, self.encode)
+            index = build_index(phrases, background, padding, self.encode)
             _write(path, _arrays(index))
             self._prune()
         return index

@@ -26,6 +26,16 @@ class Mix:
 
 
 @dataclass(frozen=True)
+class Thresholds:
+    """What a confidence must exceed."""
+
+    answer: float
+    offer: float
+    urgent: float = 0.0
+    """To be taken for an emergency when one comes first: low, for a missed one is worse than a false alarm."""
+
+
+@dataclass(frozen=True)
 class Forecast:
     """What the matcher would say to its own phrases had it not learnt them; -1 where nothing would be answered."""
 
@@ -38,8 +48,11 @@ class Forecast:
     shadow: Doubles
     """Phrases of shadow topics, left out alone, where an intent came first."""
     background: Doubles
+    alarm: Doubles
+    """Like `unknown`, of all that is no emergency, where an emergency came first."""
     unknown_weights: Doubles
     shadow_weights: Doubles
+    alarm_weights: Doubles
     """So that each label counts the same, however many phrases it has."""
     top1: float
     """Share of intents' phrases whose own label came first."""
@@ -52,84 +65,102 @@ class Forecast:
         risk = mix.wrong * _above(self.wrong, at) + mix.near * near + mix.far * _above(self.background, at)
         return np.asarray(risk)
 
-    def thresholds(self, target: float, mix: Mix) -> tuple[float, float]:
-        """(answer, offer): the smallest confidence at which the forecast risk is within `target`, and the lower one."""
+    def thresholds(self, target: float, mix: Mix, false_alarms: float) -> Thresholds:
+        """The smallest confidences at which the forecast risk is within `target`, and the lower one for offering."""
         grid = np.unique(np.concatenate([self.right, self.unknown, self.shadow, self.background, [NEVER]]))
         answer = float(grid[np.flatnonzero(self.risk(grid, mix) <= target)[0]])
         far = float(np.quantile(self.background, OFFER_FAR)) if len(self.background) else -1.0
         near = float(np.quantile(self.right, OFFER_NEAR)) if len(self.right) else far
-        return answer, min(answer, max(far, near))
+        grid = np.unique(np.append(self.alarm, 0.0))
+        urgent = float(grid[np.flatnonzero(_above(self.alarm, grid, self.alarm_weights) <= false_alarms)[0]])
+        return Thresholds(answer, min(answer, max(far, near)), urgent)
 
 
-def forecast(vectors: Vectors, space: Space, is_intent: np.ndarray) -> Forecast:
+def forecast(vectors: Vectors, space: Space, is_intent: np.ndarray, is_urgent: np.ndarray) -> Forecast:
     """Leave-one-out and leave-label-out in closed form; the whitening is refitted without the labels of each fold."""
     k = len(is_intent)
     fold = np.random.RandomState(0).permutation(k) % FOLDS
     ones: list[Doubles] = [np.zeros(0)]
     firsts, owns = [np.zeros(0, int)], [np.zeros(0, int)]
     alls: list[Doubles] = [np.zeros(0)]
-    sizes = [np.zeros(0)]
+    strangers, sizes, calm = [np.zeros(0, int)], [np.zeros(0)], [np.zeros(0, bool)]
     for f in range(min(FOLDS, k)):
         part = fit(vectors, fold[vectors.labels] != f)
         for label in map(int, np.flatnonzero(fold == f)):
             rows = np.flatnonzero(vectors.labels == label)
             if len(rows) > 1:
-                confidence, first = confidences(_without_itself(vectors, part, rows, label, k))
+                confidence, first = confidences(_without_itself(vectors, part, rows))
                 ones.append(confidence)
                 firsts.append(first)
                 owns.append(np.full(len(rows), label))
-            confidence, first = confidences(_without_label(vectors, part, rows, label, k))
-            alls.append(np.where(is_intent[first], confidence, -1.0))
+            confidence, first = confidences(_without_label(vectors, part, rows, label))
+            alls.append(confidence)
+            strangers.append(first)
             sizes.append(np.full(len(rows), len(rows), float))
+            calm.append(np.full(len(rows), not is_urgent[label]))
     one, own, first = np.concatenate(ones), np.concatenate(owns), np.concatenate(firsts)
+    unknown, stranger, weights, quiet = map(np.concatenate, (alls, strangers, [1 / s for s in sizes], calm))
     mine = is_intent[own]
     misled = np.where(is_intent[first] & (first != own), one, -1.0)
-    confidence, top = confidences(scores(space, vectors, space.project(vectors.background)))
+    confidence, top = confidences(_scores(vectors, space, np.arange(len(vectors.phrases), len(space.rows))))
     return Forecast(
         right=one[mine],
         wrong=misled[mine],
-        unknown=np.concatenate(alls),
+        unknown=np.where(is_intent[stranger], unknown, -1.0),
         shadow=misled[~mine],
         background=np.where(is_intent[top], confidence, -1.0),
-        unknown_weights=1 / np.concatenate(sizes),
+        alarm=np.where(is_urgent[stranger], unknown, -1.0)[quiet],
+        unknown_weights=weights,
         shadow_weights=1 / np.bincount(vectors.labels)[own[~mine]],
+        alarm_weights=weights[quiet],
         top1=float((first == own)[mine].mean()) if mine.any() else 0.0,
     )
 
 
-def scores(space: Space, vectors: Vectors, rows: Doubles) -> Doubles:
-    """(n, k) score of every label for projected rows."""
-    if not len(rows):
-        return np.zeros((0, len(vectors.starts)))
-    nearest = np.maximum.reduceat(rows @ space.phrases.T, vectors.starts, axis=1)
-    return np.asarray(nearest + RIDGE_WEIGHT * kernel(rows, space.landmarks) @ space.weights)
+def _scores(vectors: Vectors, space: Space, rows: np.ndarray) -> Doubles:
+    """(n, k) score of every label for some of the space's own rows."""
+    likeness = space.rows[rows] @ space.rows.T
+    nearest = np.maximum.reduceat(likeness[:, : len(vectors.phrases)], vectors.starts, axis=1)
+    return np.asarray(nearest + RIDGE_WEIGHT * kernel(likeness[:, space.learnt]) @ space.weights)
 
 
-def _without_itself(vectors: Vectors, space: Space, rows: np.ndarray, label: int, k: int) -> Doubles:
-    """R_i = Y_i - (Y_i - Ŷ_i) / (1 - h_ii), and no phrase is its own neighbour."""
-    likeness = space.phrases[rows] @ space.phrases.T
+def _without_itself(vectors: Vectors, space: Space, rows: np.ndarray) -> Doubles:
+    """Each of one label's phrases left out alone: its output falls by (GY)_i / G_ii, and it is not its own neighbour."""
+    likeness = space.rows[rows] @ space.rows.T
+    output = kernel(likeness[:, space.learnt]) @ space.weights
+    learnt, at = _positions(space, rows)
+    # with the targets Y: Y - Ŷ = λ GY on learnt rows, and leaving i out makes it GY_i / G_ii
+    diagonal = (space.root[:, at] ** 2).sum(0)
+    output[learnt] = _targets(vectors, rows[learnt]) - space.weights[at] / diagonal[:, None]
     likeness[np.arange(len(rows)), rows] = -1
-    target, output, hat = _ridge(space, rows, label, k)
-    output = target - (target - output) / (1 - np.diag(hat))[:, None]
-    return np.asarray(np.maximum.reduceat(likeness, vectors.starts, axis=1) + RIDGE_WEIGHT * output)
+    nearest = np.maximum.reduceat(likeness[:, : len(vectors.phrases)], vectors.starts, axis=1)
+    return np.asarray(nearest + RIDGE_WEIGHT * output)
 
 
-def _without_label(vectors: Vectors, space: Space, rows: np.ndarray, label: int, k: int) -> Doubles:
-    """R_b = Y_b - (I - H_bb)^(-1) (Y_b - Ŷ_b), and no phrase of the label is a neighbour."""
-    likeness = space.phrases[rows] @ space.phrases.T
+def _without_label(vectors: Vectors, space: Space, rows: np.ndarray, label: int) -> Doubles:
+    """All phrases of a label left out together: GY_b becomes G_bb^-1 GY_b, and none of them is a neighbour."""
+    likeness = space.rows[rows] @ space.rows.T
+    learnt, at = _positions(space, rows)
+    block = np.linalg.solve(space.root[:, at].T @ space.root[:, at], space.weights[at])
+    output = kernel(likeness[:, space.learnt]) @ space.weights
+    output[learnt] = _targets(vectors, rows[learnt]) - block
     likeness[:, rows] = -1
-    target, output, hat = _ridge(space, rows, label, k)
-    output = target - np.linalg.solve(np.eye(len(rows)) - hat, target - output)
-    without = np.maximum.reduceat(likeness, vectors.starts, axis=1) + RIDGE_WEIGHT * output
+    without = np.maximum.reduceat(likeness[:, : len(vectors.phrases)], vectors.starts, axis=1) + RIDGE_WEIGHT * output
     without[:, label] = -NEVER
     return np.asarray(without)
 
 
-def _ridge(space: Space, rows: np.ndarray, label: int, k: int) -> tuple[Doubles, Doubles, Doubles]:
-    design = space.design[rows]
-    target = np.zeros((len(rows), k))
-    target[:, label] = 1
-    return target, design @ space.coefficients, design @ space.inverse @ design.T
+def _positions(space: Space, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which of `rows` the ridge learnt from (a mask), and where they stand among the learnt."""
+    at = np.searchsorted(space.learnt, rows).clip(max=len(space.learnt) - 1)
+    mask = space.learnt[at] == rows
+    return mask, at[mask]
+
+
+def _targets(vectors: Vectors, rows: np.ndarray) -> Doubles:
+    targets = np.zeros((len(rows), len(vectors.starts)))
+    targets[np.arange(len(rows)), vectors.labels[rows]] = 1
+    return targets
 
 
 def _above(values: Doubles, at: Doubles, weights: Doubles | None = None) -> Doubles:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from bot.matching.calibration import Forecast, forecast
+from bot.matching.calibration import Forecast, Thresholds, forecast
 from bot.matching.encoder import Doubles, Encoder, Floats
 from bot.matching.space import MARGIN_WEIGHT, RIDGE_WEIGHT, Vectors, fit, kernel, variations
 from bot.text import for_encoder, normalise
@@ -23,6 +23,14 @@ EXACT = 9.0
 """The confidence of a question that is word for word a phrase of one label."""
 
 
+class Kind(StrEnum):
+    """What a label is for."""
+
+    INTENT = "intent"  # may be answered
+    URGENT = "urgent"  # an emergency, by the number to dial
+    OTHER = "other"  # shadow topics and small talk: compete, are never answered
+
+
 @dataclass(frozen=True)
 class Phrase:
     """One thing citizens write, in standard words."""
@@ -31,6 +39,7 @@ class Phrase:
     label: str
     intent: str
     """The member of the family; the label itself where there is none."""
+    kind: Kind
 
 
 class Verdict(StrEnum):
@@ -72,9 +81,10 @@ class Index:
     centre: Floats
     whitener: Floats
     rows: Floats
-    landmarks: Floats
+    """(phrases + background, d)"""
+    learnt: np.ndarray
     weights: Floats
-    """(k, landmarks)"""
+    """(k, learnt)"""
     forecast: Forecast
 
 
@@ -84,16 +94,14 @@ class Matcher:
     def __init__(
         self,
         phrases: Sequence[Phrase],
-        intents: frozenset[str],
         encoder: Encoder,
         index: Index,
-        thresholds: tuple[float, float],
+        thresholds: Thresholds,
     ) -> None:
         self.phrases = by_label(phrases)
-        self.intents = intents
-        """Labels that may be answered; the others are shadow topics."""
-        self.encoder, self.index = encoder, index
-        self.answer_above, self.offer_above = thresholds
+        self.intents = frozenset(p.label for p in phrases if p.kind is Kind.INTENT)
+        """Labels that may be answered."""
+        self.encoder, self.index, self.above = encoder, index, thresholds
         self.labels, starts = np.unique([p.label for p in self.phrases], return_index=True)
         self._bounds = np.append(starts, len(self.phrases))
 
@@ -105,9 +113,9 @@ class Matcher:
             return Match(self.verdict(EXACT, known.label), EXACT, (itself,), {known.intent: 1.0})
         row = self._project([question])[0]
         likeness = self.index.rows @ row
-        nearest = np.maximum.reduceat(likeness, self._bounds[:-1])
+        nearest = np.maximum.reduceat(likeness[: len(self.phrases)], self._bounds[:-1])
         top = np.argpartition(-nearest, RERANKED)[:RERANKED] if len(nearest) > RERANKED else np.arange(len(nearest))
-        scores = nearest[top] + RIDGE_WEIGHT * (self.index.weights[top] @ kernel(self.index.landmarks, row))
+        scores = nearest[top] + RIDGE_WEIGHT * (self.index.weights[top] @ kernel(likeness[self.index.learnt]))
         if adjust:
             scores = scores + np.array([adjust.get(self.labels[i], 0.0) for i in top])
         order = np.argsort(-scores, kind="stable")[:KEPT]
@@ -118,13 +126,13 @@ class Matcher:
 
     def verdict(self, confidence: float, label: str) -> Verdict:
         """What may be done with the best label; one with a single phrase answers only that phrase."""
-        if confidence > self.answer_above and (confidence >= EXACT or self._size(label) > 1):
+        if confidence > self.above.answer and (confidence >= EXACT or self._size(label) > 1):
             return Verdict.ANSWER
-        return Verdict.OFFER if confidence > self.offer_above else Verdict.REFUSE
+        return Verdict.OFFER if confidence > self.above.offer else Verdict.REFUSE
 
     def likenesses(self, texts: Sequence[str]) -> Floats:
         """(n, phrases) likeness of each text to every phrase, for finding near-duplicates."""
-        return np.asarray(self._project(texts) @ self.index.rows.T)
+        return np.asarray(self._project(texts) @ self.index.rows[: len(self.phrases)].T)
 
     def _project(self, texts: Sequence[str]) -> Floats:
         rows = (self.encoder.encode([for_encoder(t) for t in texts]) - self.index.centre) @ self.index.whitener
@@ -163,14 +171,14 @@ class Matcher:
 
 def build_index(
     phrases: Sequence[Phrase],
-    intents: frozenset[str],
     background: Sequence[str],
     padding: Sequence[str],
     encode: Callable[[Sequence[str]], Floats],
 ) -> Index:
     """Fits space and forecast; `encode` takes folded texts. Some seconds for a thousand phrases."""
     ordered = by_label(phrases)
-    labels, numbers = np.unique([p.label for p in ordered], return_inverse=True)
+    _, numbers = np.unique([p.label for p in ordered], return_inverse=True)
+    kinds = np.array([p.kind for p in ordered])[np.unique(numbers, return_index=True)[1]]
     changed, original = variations([p.text for p in ordered], padding)
     texts = [[for_encoder(t) for t in part] for part in ([p.text for p in ordered], background, changed, original)]
     rows, far, after, before = (encode(part).astype(np.float64) for part in texts)
@@ -179,10 +187,10 @@ def build_index(
     return Index(
         centre=_small(space.centre),
         whitener=_small(space.whitener),
-        rows=_small(space.phrases),
-        landmarks=_small(space.landmarks),
+        rows=_small(space.rows),
+        learnt=space.learnt,
         weights=_small(space.weights.T),
-        forecast=forecast(vectors, space, np.array([label in intents for label in labels])),
+        forecast=forecast(vectors, space, kinds == Kind.INTENT, kinds == Kind.URGENT),
     )
 
 
