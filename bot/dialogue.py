@@ -343,8 +343,9 @@ class Dialogue:
                 yield Choice(self.content.intents[key].title, key, resolved.region)
 
     def _offers(self, match: Match, read: str, found: Found, remembered: str) -> Iterator[Choice]:
-        for ranked in match.ranked[: self.limits.max_choices]:
-            if ranked.label in self.matcher.intents:
+        worth = match.ranked[0].score - _WORTH_OFFERING
+        for ranked in match.ranked:
+            if ranked.label in self.matcher.intents and ranked.score > worth:
                 for key in self._members(ranked.label, match, read, found, remembered):
                     resolved = self.gazetteer.resolve(self.content.intents[key], found, remembered)
                     if resolved.fit is not Fit.NONE:
@@ -405,6 +406,8 @@ class Dialogue:
 
 _PARTS = re.compile(r"[?。!;\n]+|另外|顺便问")
 _SHORTEST_PART = 4
+_WORTH_OFFERING = 0.25
+"""Labels that score this much less than the best are not offered."""
 _SURE = {Outcome.ANSWERED, Outcome.ASK_REGION}
 
 

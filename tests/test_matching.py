@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 
 from bot.app import build_dialogue, labelled
+from bot.matching import calibration
+from bot.matching import space as space_module
 from bot.matching.cache import Cache
-from bot.matching.calibration import Forecast, Mix
+from bot.matching.calibration import Forecast, Mix, Thresholds, forecast
 from bot.matching.encoder import LexicalEncoder, make_encoder
-from bot.matching.matcher import EXACT, Matcher, Phrase, Verdict, build_index
+from bot.matching.matcher import EXACT, Kind, Matcher, Phrase, Verdict, build_index
+from bot.matching.space import RIDGE, RIDGE_WEIGHT, Vectors, fit, kernel
 from bot.matching.wording import Wording
 
 PHRASES = [
-    Phrase(text, label, label)
+    Phrase(text, label, label, Kind.OTHER if label.startswith("x.") else Kind.INTENT)
     for label, texts in {
         "loan": ["抵押登记怎么办", "房子抵押要去现场吗", "不见面抵押"],
         "hall": ["大厅几点开门", "窗口上班没有", "大厅开了吗"],
@@ -22,32 +25,29 @@ PHRASES = [
     }.items()
     for text in texts
 ]
-INTENTS = frozenset({"loan", "hall", "single"})
 
 
-def matcher(thresholds: tuple[float, float] = (0.6, 0.3)) -> Matcher:
+def matcher(above: Thresholds = Thresholds(0.6, 0.3), phrases: list[Phrase] = PHRASES) -> Matcher:  # noqa: B008
     encoder = LexicalEncoder()
-    index = build_index(PHRASES, INTENTS, ["今天天气怎么样"], ["请问"], encoder.encode)
-    return Matcher(PHRASES, INTENTS, encoder, index, thresholds)
+    index = build_index(phrases, ["今天天气怎么样"], ["请问"], encoder.encode)
+    return Matcher(phrases, encoder, index, above)
 
 
 def test_a_phrase_word_for_word_is_always_answered() -> None:
-    match = matcher((EXACT - 1, 0)).match("大厅　几点開門？")
+    match = matcher(Thresholds(EXACT - 1, 0)).match("大厅　几点開門？")
     assert (match.verdict, match.ranked[0].label) == (Verdict.ANSWER, "hall")
 
 
 def test_an_intent_with_a_single_phrase_answers_nothing_but_that_phrase() -> None:
-    m = matcher((-1.0, -1.0))
+    m = matcher(Thresholds(-1.0, -1.0))
     assert m.match("发票在哪里开呀").ranked[0].label == "single"
     assert m.match("发票在哪里开呀").verdict is Verdict.OFFER
     assert m.match("发票在哪里开").verdict is Verdict.ANSWER
 
 
 def test_a_phrase_of_two_labels_belongs_to_neither() -> None:
-    encoder = LexicalEncoder()
-    phrases = [*PHRASES, Phrase("大厅几点开门", "loan", "loan")]
-    index = build_index(phrases, INTENTS, [], [], encoder.encode)
-    assert Matcher(phrases, INTENTS, encoder, index, (0.6, 0.3)).match("大厅几点开门").confidence < EXACT
+    phrases = [*PHRASES, Phrase("大厅几点开门", "loan", "loan", Kind.INTENT)]
+    assert matcher(phrases=phrases).match("大厅几点开门").confidence < EXACT
 
 
 def test_fitting_twice_gives_the_same_to_the_last_bit() -> None:
@@ -61,6 +61,49 @@ def test_adjustments_move_labels() -> None:
     assert {m.match("抵押和大厅", {label: 1.0}).ranked[0].label for label in ("loan", "hall")} == {"loan", "hall"}
 
 
+def test_the_closed_forms_say_what_learning_anew_without_the_phrases_would() -> None:
+    rnd = np.random.RandomState(3)
+    labels = np.repeat(np.arange(4), 5)
+    rows = rnd.randn(20, 8)
+    space = fit(Vectors(rows, labels, rnd.randn(3, 8), np.zeros((0, 8))))
+    learn = kernel(space.rows @ space.rows.T)
+    targets = np.vstack([np.eye(4)[labels], np.zeros((3, 4))])
+
+    def without(left_out: list[int], asked: int) -> np.ndarray:
+        kept = [i for i in range(23) if i not in left_out]
+        gram = learn[np.ix_(kept, kept)] + RIDGE * np.eye(len(kept))
+        return learn[asked, kept] @ np.linalg.solve(gram, targets[kept])
+
+    vectors = Vectors(rows, labels, np.zeros((0, 8)), np.zeros((0, 8)))
+    mine = np.arange(5, 10)
+    likeness = space.rows[mine] @ space.rows[:20].T
+    alone = np.array([without([i], i) for i in mine])
+    together = np.array([without(list(mine), i) for i in mine])
+    nearest = likeness.copy()
+    nearest[np.arange(5), mine] = -1
+    expected = np.maximum.reduceat(nearest, [0, 5, 10, 15], axis=1) + RIDGE_WEIGHT * alone
+    assert np.allclose(calibration._without_itself(vectors, space, mine), expected, atol=1e-4)
+    likeness[:, mine] = -1
+    expected = np.maximum.reduceat(likeness, [0, 5, 10, 15], axis=1) + RIDGE_WEIGHT * together
+    got = calibration._without_label(vectors, space, mine, 1)
+    assert np.allclose(np.delete(got, 1, axis=1), np.delete(expected, 1, axis=1), atol=1e-4)
+
+
+def test_with_too_many_phrases_the_ridge_learns_the_same_share_of_every_label(monkeypatch) -> None:
+    monkeypatch.setattr(space_module, "MOST_LEARNT", 12)
+    rnd = np.random.RandomState(3)
+    labels = np.repeat(np.arange(3), [20, 10, 2])
+    space = fit(Vectors(rnd.randn(32, 8), labels, rnd.randn(2, 8), np.zeros((0, 8))))
+    learnt = space.learnt[space.learnt < 32]
+    assert len(space.learnt) == 12
+    assert np.bincount(labels[learnt]).tolist() == [4, 4, 2]
+    assert set(space.learnt) >= {32, 33}
+    everything = forecast(
+        Vectors(rnd.randn(32, 8), labels, rnd.randn(2, 8), np.zeros((0, 8))), space, np.ones(3, bool), np.zeros(3, bool)
+    )
+    assert np.isfinite(everything.right).all()
+
+
 class TestThresholds:
     forecast = Forecast(
         right=np.array([0.2, 0.5, 0.9, 1.2]),
@@ -68,32 +111,37 @@ class TestThresholds:
         unknown=np.array([0.3, -1.0]),
         shadow=np.zeros(0),
         background=np.array([0.1, -1.0]),
+        alarm=np.array([0.7, -1.0, 0.2, -1.0]),
         unknown_weights=np.ones(2),
         shadow_weights=np.zeros(0),
+        alarm_weights=np.ones(4),
         top1=0.75,
     )
     mix = Mix(0.7, 0.2, 0.1)
 
     def test_the_answer_threshold_is_the_smallest_that_keeps_the_risk(self) -> None:
-        answer, offer = self.forecast.thresholds(0.0, self.mix)
-        assert answer == 0.5
-        assert offer <= answer
-        assert self.forecast.risk(np.array([answer]), self.mix) == 0
+        above = self.forecast.thresholds(0.0, self.mix, 0.0)
+        assert above.answer == 0.5
+        assert above.offer <= above.answer
+        assert self.forecast.risk(np.array([above.answer]), self.mix) == 0
+
+    def test_fewer_false_alarms_need_more_confidence_that_it_is_an_emergency(self) -> None:
+        assert [self.forecast.thresholds(0.0, self.mix, f).urgent for f in (0.0, 0.25, 0.5)] == [0.7, 0.2, -1.0]
 
     def test_a_stricter_target_never_lowers_it(self) -> None:
-        answers = [self.forecast.thresholds(t, self.mix)[0] for t in (0.5, 0.2, 0.1, 0.02, 0.0)]
+        answers = [self.forecast.thresholds(t, self.mix, 0.0).answer for t in (0.5, 0.2, 0.1, 0.02, 0.0)]
         assert answers == sorted(answers)
 
 
 class TestCache:
     def test_a_second_start_fits_nothing_and_finds_the_same(self, tmp_path: Path, monkeypatch) -> None:
         encoder = LexicalEncoder()
-        first = Cache(tmp_path, encoder).index(PHRASES, INTENTS, ["天气"], [])
+        first = Cache(tmp_path, encoder).index(PHRASES, ["天气"], [])
         monkeypatch.setattr("bot.matching.cache.build_index", lambda *a: pytest.fail("fitted again"))
-        second = Cache(tmp_path, encoder).index(PHRASES, INTENTS, ["天气"], [])
+        second = Cache(tmp_path, encoder).index(PHRASES, ["天气"], [])
         assert np.array_equal(first.rows, second.rows)
-        assert first.forecast.thresholds(0.02, Mix(0.7, 0.2, 0.1)) == second.forecast.thresholds(
-            0.02, Mix(0.7, 0.2, 0.1)
+        assert first.forecast.thresholds(0.02, Mix(0.7, 0.2, 0.1), 0.01) == second.forecast.thresholds(
+            0.02, Mix(0.7, 0.2, 0.1), 0.01
         )
 
     def test_a_changed_phrase_encodes_only_itself(self, tmp_path: Path) -> None:
@@ -112,14 +160,14 @@ class TestCache:
 
     @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 broken", b"not a zip"])
     def test_a_damaged_file_is_made_anew(self, tmp_path: Path, damage: bytes) -> None:
-        Cache(tmp_path, LexicalEncoder()).index(PHRASES, INTENTS, [], [])
+        Cache(tmp_path, LexicalEncoder()).index(PHRASES, [], [])
         for path in tmp_path.glob("*.npz"):
             path.write_bytes(damage)
-        Cache(tmp_path, LexicalEncoder()).index(PHRASES, INTENTS, [], [])
+        Cache(tmp_path, LexicalEncoder()).index(PHRASES, [], [])
 
     def test_a_folder_that_cannot_be_written_is_no_error(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
-        Cache(tmp_path / "file" / "below", LexicalEncoder()).index(PHRASES, INTENTS, [], [])
+        Cache(tmp_path / "file" / "below", LexicalEncoder()).index(PHRASES, [], [])
 
 
 class TestWording:
@@ -152,6 +200,7 @@ def test_the_lexical_fallback_answers_too(config, content) -> None:
 
 
 def test_every_phrase_has_a_label_and_shadow_topics_are_never_intents(content) -> None:
-    phrases, intents = labelled(content, Wording({}))
-    assert {p.label for p in phrases} >= intents
-    assert not intents & set(content.topics)
+    kinds = {p.label: p.kind for p in labelled(content, Wording({}))}
+    assert {kinds[topic] for topic in content.topics} == {Kind.OTHER}
+    assert {kinds[number] for number in content.urgent} == {Kind.URGENT}
+    assert [label for label, kind in kinds.items() if kind is Kind.INTENT and "." not in label] == ["code", "hotline"]

@@ -81,7 +81,7 @@ def explained(dialogue: Dialogue, reply: Reply) -> str:
         thresholds = f"直接答 > {matcher.above.answer:.2f},给选项 > {matcher.above.offer:.2f}"
         lines.append(f"  把握:{trace.match.confidence:.2f}({thresholds})")
         lines += [
-            f"    {r.score:5.2f}  {r.label}  最近的问法「{r.phrase}」{r.likeness:.2f}" for r in trace.match.ranked
+            f"    {r.score:5.2f}  {r.label}  最近的问法「{r.phrase}」{r.likeness:.2f}" for r in trace.match.ranked[:5]
         ]
     if trace.why:
         lines.append(f"  原因:{trace.why}")

@@ -28,9 +28,7 @@ class Cache:
     def __init__(self, folder: Path, encoder: Encoder) -> None:
         self.folder, self.encoder = folder, encoder
 
-    def index(
-        self, phrases: Sequence[Phrase], background: Sequence[str], padding: Sequence[str]
-    ) -> Index:
+    def index(self, phrases: Sequence[Phrase], background: Sequence[str], padding: Sequence[str]) -> Index:
         """The fitted index of this material, from disk when it was fitted before."""
         key = _digest([FORMAT, self.encoder.version, [str(p) for p in phrases], background, padding])
         path = self.folder / f"fit-{key}.npz"

@@ -125,11 +125,10 @@ def _scores(vectors: Vectors, space: Space, rows: np.ndarray) -> Doubles:
 
 
 def _without_itself(vectors: Vectors, space: Space, rows: np.ndarray) -> Doubles:
-    """Each of one label's phrases left out alone: its output falls by (GY)_i / G_ii, and it is not its own neighbour."""
+    """Each of one label's phrases left out alone: output Y_i - (GY)_i / G_ii, and it is not its own neighbour."""
     likeness = space.rows[rows] @ space.rows.T
     output = kernel(likeness[:, space.learnt]) @ space.weights
     learnt, at = _positions(space, rows)
-    # with the targets Y: Y - Ŷ = λ GY on learnt rows, and leaving i out makes it GY_i / G_ii
     diagonal = (space.root[:, at] ** 2).sum(0)
     output[learnt] = _targets(vectors, rows[learnt]) - space.weights[at] / diagonal[:, None]
     likeness[np.arange(len(rows)), rows] = -1

@@ -17,7 +17,7 @@ RERANKED = 30
 """Labels, by their nearest phrase, that the ridge scores too."""
 NEIGHBOURS = 3
 """Nearest phrases of a family's member whose mean likeness decides between members."""
-KEPT = 5
+KEPT = 8
 """Labels that are ranked in the result."""
 EXACT = 9.0
 """The confidence of a question that is word for word a phrase of one label."""

@@ -98,7 +98,7 @@ def _lower_inverse(lower: Doubles) -> Doubles:
 
 
 def _learnt(labels: np.ndarray, rows: int) -> np.ndarray:
-    """All rows, or of too many the first phrases of every label, as many of each as there is room for, and background."""
+    """All rows; of too many, the background and as many of each label's first phrases as there is room for."""
     if rows <= MOST_LEARNT:
         return np.arange(rows)
     starts = np.searchsorted(labels, labels)
