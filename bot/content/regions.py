@@ -193,11 +193,12 @@ class Gazetteer:
 
 
 def _role(before: str, after: str, between: str | None) -> Role:
-    if _FROM_BEFORE.search(before) or _FROM_AFTER.match(after):
+    if _FROM_BEFORE.search(before):
         return Role.FROM
-    if between is not None and _GOES_ON.match(between):
-        return Role.FROM
-    return Role.TO if _TO_BEFORE.search(before) else Role.AT
+    if _TO_BEFORE.search(before):
+        return Role.TO
+    leaves = _FROM_AFTER.match(after) or (between is not None and _GOES_ON.match(between))
+    return Role.FROM if leaves else Role.AT
 
 
 def _around(before: str, after: str, role: Role, touches: bool) -> tuple[str, int]:
