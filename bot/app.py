@@ -1,8 +1,9 @@
 """Builds everything from a Config, from the bottom up."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from bot.config import Config
+from bot.content.lint import Rules
 from bot.content.load import Content, load_content
 from bot.content.models import Intent, SmallTalk, Topic, UrgentRule
 from bot.dialogue import Dialogue, Limits
@@ -20,13 +21,13 @@ def read_content(config: Config) -> tuple[Content, list[Problem]]:
     return load_content(settings.intents, settings.knowledge, settings.max_file_bytes)
 
 
-def build_dialogue(config: Config, content: Content) -> Dialogue:
-    """The dialogue over this content; fits the matcher unless that was done before."""
+def build_dialogue(config: Config, content: Content, before_fit: Callable[[], None] = lambda: None) -> Dialogue:
+    """The dialogue over this content; fits the matcher, after calling `before_fit`, unless that was done before."""
     wording = Wording(content.synonyms, content.padding.lead, content.padding.trail)
     phrases = labelled(content, wording)
     encoder = make_encoder(config.matching.encoder)
     background = [wording.standard(line) for line in content.background]
-    index = Cache(config.matching.cache, encoder).index(phrases, background, wording.lead)
+    index = Cache(config.matching.cache, encoder).index(phrases, background, wording.lead, before_fit)
     settings = config.matching
     mix = Mix(settings.mix_wrong, settings.mix_near, settings.mix_far)
     thresholds = index.forecast.thresholds(settings.target, mix, settings.false_alarms)
@@ -58,6 +59,11 @@ def labelled(content: Content, wording: Wording) -> list[Phrase]:
         for text in entry.phrases
     ]
     return list(dict.fromkeys(phrases))
+
+
+def rules(config: Config) -> Rules:
+    """What `lint` holds answers to."""
+    return Rules(config.content.max_answer_characters, config.content.numbers_without_proof)
 
 
 def usable(problems: list[Problem]) -> None:

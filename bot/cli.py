@@ -1,6 +1,7 @@
 """The command line: parses, hands over, prints errors as one line and turns them into exit codes."""
 
 import argparse
+import io
 import sys
 import traceback
 from collections.abc import Sequence
@@ -14,6 +15,9 @@ OK, MISTAKE, USAGE, OURS, INTERRUPTED = 0, 1, 2, 3, 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command: 0 done, 1 the content or settings need a hand, 2 wrong usage, 3 our fault, 130 Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no Chinese must not end in a traceback
     try:
         return _run(_parser().parse_args(arguments))
     except HotlineError as error:

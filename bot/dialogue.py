@@ -66,6 +66,8 @@ class State:
     script: Script | None = None
     pending: tuple[Choice, ...] = ()
     """The choices last offered: typing one of them, or its number, works as well as tapping."""
+    about: str = ""
+    """The intent last answered or asked back about: a bare 「镇江」 asks the same for there."""
 
 
 @dataclass(frozen=True)
@@ -107,12 +109,12 @@ class Reply:
 class Limits:
     """What the dialogue keeps to."""
 
-    question_characters: int = 500
-    max_choices: int = 3
-    place_bonus: float = 0.15
-    place_malus: float = 0.3
-    topic_margin: float = 0.08
-    remembered_answers: int = 4096
+    question_characters: int
+    max_choices: int
+    place_bonus: float
+    place_malus: float
+    topic_margin: float
+    remembered_answers: int
 
 
 class Dialogue:
@@ -123,6 +125,7 @@ class Dialogue:
         self.gazetteer = Gazetteer(content.regions)
         self.emergencies = Emergencies(content.urgent)
         self.small_talks = SmallTalks(content.small_talk)
+        self.deciders = {key: Decider(f) for key, f in content.families.items() if f.otherwise}
         self._step = lru_cache(limits.remembered_answers)(self._fresh_step)
 
     def step(self, question: Question, state: State = State()) -> tuple[Reply, State]:  # frozen
@@ -130,10 +133,15 @@ class Dialogue:
         return self._step(question.text, question.asked_at.date(), state)
 
     def choose(self, intent: str, region: str, today: date, state: State) -> tuple[Reply, State]:
-        """The reply to a tapped choice; without a region the remembered one counts, else it is asked for."""
-        return self._finish(
-            self._about([intent], Found(""), region or state.region, today, Trace(why="选了这一项")), state
-        )
+        """The answer of an intent; without a region the remembered one counts, else it is asked for."""
+        reply = self._about([intent], Found(""), region or state.region, today, Trace(why="选了这一项"))
+        return self._finish(reply, state)
+
+    def pick(self, choice: Choice, today: date, state: State) -> tuple[Reply, State]:
+        """The reply to a tapped button; a city that was tapped is remembered."""
+        if choice.title == choice.region:
+            state = replace(state, region=choice.region)
+        return self.choose(choice.intent, choice.region, today, state)
 
     def find_region(self, text: str) -> str:
         """The region a person means by `text`, or nothing."""
@@ -145,14 +153,14 @@ class Dialogue:
     def _fresh_step(self, raw: str, today: date, state: State) -> tuple[Reply, State]:
         text = clean(raw)
         state = replace(state, script=script_of(text) or state.script)
-        number = self.emergencies.number(text)
+        number = self.emergencies.number(text) or (normalise(text) if normalise(text) in self.content.urgent else "")
         if number:
             return self._finish(Reply(Outcome.URGENT, self.content.urgent[number].text, number), state)
-        refusal = self._unreadable(text)
-        if refusal and not _typed_choice(text, state.pending):
-            return self._finish(refusal, state)
         typed = self._typed(text, today, state)
-        return typed or self._finish(*self._said(text, today, state))
+        if typed:
+            return typed
+        refusal = self._unreadable(text)
+        return self._finish(refusal, state) if refusal else self._finish(*self._said(text, today, state))
 
     def _unreadable(self, text: str) -> Reply | None:
         if len(text) > self.limits.question_characters:
@@ -165,22 +173,21 @@ class Dialogue:
 
     def _typed(self, text: str, today: date, state: State) -> tuple[Reply, State] | None:
         """The answer to a question back: a number, a title, a place."""
-        if not state.pending:
-            return None
-        if normalise(text) in {normalise(NONE_OF_THESE), "0"}:
+        bare = normalise(text)
+        if state.pending and bare in {normalise(NONE_OF_THESE), "0"}:
             return self._finish(Reply(Outcome.UNANSWERED, _dont_know(), trace=Trace(why="选项都不是")), state)
-        choice = _typed_choice(text, state.pending)
-        if choice is None:
-            choice = self._typed_place(text, state.pending)
-        return self.choose(choice.intent, choice.region, today, state) if choice else None
+        numbered = {str(n): choice for n, choice in enumerate(state.pending, 1)}
+        titled = {normalise(c.title): c for c in state.pending}
+        choice = numbered.get(bare) or titled.get(bare) or self._typed_place(text, state)
+        return self.pick(choice, today, state) if choice else None
 
-    def _typed_place(self, text: str, pending: Sequence[Choice]) -> Choice | None:
-        """「镇江」 after 「请问是哪个城市？」: only a place, whether or not it was among the buttons."""
+    def _typed_place(self, text: str, state: State) -> Choice | None:
+        """「镇江」 after 「请问是哪个城市？」, or 「那常州呢」 after an answer: the same for there, button or not."""
         found = self.gazetteer.find(fold(text))
-        same = {c.intent for c in pending}
-        if len(same) != 1 or not found.mentions or normalise(found.rest):
+        if not state.about or not found.mentions or not _ONLY_FILLER.fullmatch(normalise(found.rest)):
             return None
-        return Choice("", same.pop(), found.mentions[-1].region)
+        region = found.mentions[-1].region
+        return Choice(region, state.about, region)
 
     def _said(self, text: str, today: date, state: State) -> tuple[Reply, State]:
         talk = self.small_talks.which(text)
@@ -192,39 +199,45 @@ class Dialogue:
         )
         if talk:
             return self._courtesy(talk), state
-        parts = [p for p in _PARTS.split(bare) if len(normalise(p)) >= _SHORTEST_PART]
+        parts = [p for p in _PARTS.split(bare) if len(normalise(p)) >= _SHORTEST_PART][:_MOST_PARTS]
         if len(parts) > 1:
-            both = self._two_questions(parts, today, state)
-            if both:
-                return both
+            several = self._several_questions(parts, today, state)
+            if several:
+                return several
         return self._one_question(bare, today, state)
 
     def _courtesy(self, talk: str, trace: Trace = Trace()) -> Reply:  # frozen
         return Reply(Outcome.SMALLTALK, self.content.small_talk[talk].reply, talk, trace=trace)
 
-    def _two_questions(self, parts: Sequence[str], today: date, state: State) -> tuple[Reply, State] | None:
-        """Two matters in one message: both answers, or the one and the other to choose; None when it is one matter."""
-        replies: list[Reply] = []
+    def _several_questions(self, parts: Sequence[str], today: date, state: State) -> tuple[Reply, State] | None:
+        """Two matters in one message: both answers, or the one and the other asked back; None when it is one matter."""
+        sure: list[Reply] = []
         after = state
         for part in parts:
             reply, after = self._one_question(part, today, after)
-            if reply.outcome in _SURE and reply.intent not in {r.intent for r in replies}:
-                replies.append(reply)
-        if len(replies) < 2:
+            if reply.outcome is Outcome.URGENT:
+                return reply, after
+            if reply.outcome in _SURE and reply.intent not in {r.intent for r in sure}:
+                sure.append(reply)
+        if len(sure) < 2:
             return None
-        first = next((r for r in replies if r.outcome is Outcome.ANSWERED), None)
-        second = next((r for r in replies if r is not first), None)
-        if first is None or second is None:
-            return None
-        if second.outcome is Outcome.ANSWERED:
-            return replace(
-                first,
-                text=f"{first.text}\n\n{second.text}",
-                sources=(*first.sources, *(s for s in second.sources if s not in first.sources)),
-                expired=first.expired or second.expired,
-                also=(second.intent, *first.also, *second.also),
-            ), after
-        return replace(first, text=f"{first.text}\n\n{second.text}", choices=second.choices), after
+        first, second, *rest = sorted(sure, key=lambda r: r.outcome is not Outcome.ANSWERED)
+        if first.outcome is not Outcome.ANSWERED:
+            return self._put_off(first, [second, *rest]), after
+        both = replace(
+            first,
+            text=f"{first.text}\n\n{second.text}",
+            sources=tuple(dict.fromkeys([*first.sources, *second.sources])),
+            expired=first.expired or second.expired,
+            choices=second.choices,
+            also=(*first.also, second.intent, *second.also) if second.outcome is Outcome.ANSWERED else first.also,
+        )
+        return self._put_off(both, rest), after
+
+    def _put_off(self, reply: Reply, others: Sequence[Reply]) -> Reply:
+        """The reply, and which of the matters asked about are still open."""
+        titles = "、".join(f"「{self.content.intents[r.intent].title}」" for r in others)
+        return replace(reply, text=f"{reply.text}\n\n您还问了{titles}，请接着再问一次。") if others else reply
 
     def _one_question(self, bare: str, today: date, state: State) -> tuple[Reply, State]:
         found = self.gazetteer.find(bare, state.region)
@@ -359,7 +372,7 @@ class Dialogue:
         if match.confidence >= EXACT and len(match.nearness) == 1:
             return list(match.nearness)
         if family.otherwise:
-            return [decide(family, read)]
+            return [self.deciders[label].member(read)]
         near = {i: n + self._bonus(i, found) for i, n in match.nearness.items() if i in family.members}
         order = sorted(near, key=lambda i: -near[i])
         fits = [i for i in order if self._resolve(i, found, remembered).fit is not Fit.NONE]
@@ -400,34 +413,38 @@ class Dialogue:
             tuple(replace(c, title=to_script(c.title, script)) for c in cs) for cs in (reply.choices, reply.follow_ups)
         )
         said = replace(reply, text=to_script(reply.text, script), choices=choices, follow_ups=follow_ups)
-        region = reply.region if reply.outcome is Outcome.ANSWERED and not state.region else state.region
-        return said, replace(state, region=region, pending=reply.choices or reply.follow_ups)
+        asked_back = reply.choices[0].intent if reply.choices else ""  # of two matters, the one still open
+        about = asked_back if len({c.intent for c in reply.choices}) == 1 else reply.intent
+        about = about if about in self.content.intents else ""
+        return said, replace(state, pending=reply.choices or reply.follow_ups, about=about)
 
 
 _PARTS = re.compile(r"[?。!;\n]+|另外|顺便问")
 _SHORTEST_PART = 4
+_MOST_PARTS = 6
+_ONLY_FILLER = re.compile(r"(那|那么|我在|在|是)?(呢|吧|的|啊|呀)*")
 _WORTH_OFFERING = 0.25
 """Labels that score this much less than the best are not offered."""
 _SURE = {Outcome.ANSWERED, Outcome.ASK_REGION}
 
 
-def decide(family: Family, read: str) -> str:
-    """The member whose words the question holds; `otherwise` when none, several or a doubtful one does."""
-    bare = normalise(read)
-    undenied = Words(w for m in family.members.values() for w in m.unless).cut_from(bare)
-    fits = [key for key, m in family.members.items() if Words(m.words).in_text(Words(m.unless).cut_from(bare))]
-    beaten = {b for key in fits for b in family.members[key].beats}
-    fits = [key for key in fits if key not in beaten]
-    if len(fits) != 1 or Words(family.members[fits[0]].doubt).in_text(undenied):
-        return family.otherwise
-    return fits[0]
+class Decider:
+    """Tells a family's members apart by words."""
 
+    def __init__(self, family: Family) -> None:
+        members = family.members.items()
+        self.otherwise = family.otherwise
+        self._words = {key: (Words(m.words), Words(m.unless), Words(m.doubt), m.beats) for key, m in members}
+        self._denials = Words(w for _, m in members for w in m.unless)
 
-def _typed_choice(text: str, pending: Sequence[Choice]) -> Choice | None:
-    bare = normalise(text)
-    if bare.isdecimal() and 0 < int(bare[:3]) <= len(pending):
-        return pending[int(bare[:3]) - 1]
-    return next((c for c in pending if normalise(c.title) == bare), None)
+    def member(self, read: str) -> str:
+        """The member whose words the question holds; `otherwise` when none, several or a doubtful one does."""
+        bare = normalise(read)
+        fits = [key for key, (words, unless, _, _) in self._words.items() if words.in_text(unless.cut_from(bare))]
+        beaten = {b for key in fits for b in self._words[key][3]}
+        fits = [key for key in fits if key not in beaten]
+        doubtful = len(fits) != 1 or self._words[fits[0]][2].in_text(self._denials.cut_from(bare))
+        return self.otherwise if doubtful else fits[0]
 
 
 def _dont_know() -> str:

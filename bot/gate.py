@@ -16,6 +16,9 @@ SAME_MEANING = 0.95
 """Likeness in the whitened space from which two phrases mean the same to the encoder."""
 
 
+_WITH_PHRASES = ("intent", "topic", "urgent", "smalltalk")
+
+
 class Grade(StrEnum):
     """How a check question ended."""
 
@@ -93,7 +96,7 @@ def near_duplicates(dialogue: Dialogue, alike: float) -> Iterator[Problem]:
     meaning = rows @ rows.T
     letters = process.cdist(bare, bare, scorer=fuzz.ratio, score_cutoff=alike)
     for i, j in zip(*((letters >= alike) | (meaning >= SAME_MEANING)).nonzero(), strict=True):
-        if i < j and phrases[i].label != phrases[j].label and bare[i] != bare[j]:
-            kind = "intent" if phrases[i].intent in dialogue.content.intents else "topic"
+        if i < j and phrases[i].label != phrases[j].label:
+            kind = next(k for k in _WITH_PHRASES if (k, phrases[i].intent) in dialogue.content.places)
             message = f"问法「{phrases[i].text}」和「{phrases[j].intent}」的「{phrases[j].text}」太像;请改一条"
             yield dialogue.content.problem(kind, phrases[i].intent, ("phrases",), message, is_warning=True)

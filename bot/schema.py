@@ -5,13 +5,13 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
-from rapidfuzz import process
+from rapidfuzz import fuzz, process
 
 from bot.errors import Problem
 from bot.yamlfile import Key, Plain, Sheet
 
-ALIKE = 60
-"""From this likeness (0-100) a word is taken for a misspelling of a known one."""
+ALIKE, KEY_ALIKE = 60, 70
+"""From this likeness (0-100) a word, or a key, is taken for a misspelling of a known one."""
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -54,11 +54,15 @@ def _rename(plain: Plain, loc: tuple[Key, ...], model: type[BaseModel]) -> None:
         plain = plain[parent]  # type: ignore[index]  # pydantic has just walked this way
     assert isinstance(plain, dict)
     value = plain.pop(str(key))
-    meant = process.extractOne(
-        str(key), [k for k in _keys_at(model, tuple(parents)) if k not in plain], score_cutoff=ALIKE
-    )
-    if meant:
-        plain[meant[0]] = value
+    meant = _meant(str(key), _keys_at(model, tuple(parents)))
+    if meant and meant not in plain:
+        plain[meant] = value
+
+
+def _meant(key: str, known: list[str]) -> str:
+    """The known key that `key` is a misspelling of, or nothing."""
+    best = process.extractOne(key, known, scorer=fuzz.ratio, score_cutoff=KEY_ALIKE)
+    return best[0] if best else ""
 
 
 def closest(word: str, known: list[str]) -> str:
@@ -80,7 +84,9 @@ def _unknown_key(error: ErrorDetails, model: type[BaseModel]) -> str:
     known = _keys_at(model, tuple(parents))
     if not str(key).isascii():
         return f"没有「{key}」这个键;文字里有英文逗号或冒号时请给整句加引号"
-    return f"没有「{key}」这个键{closest(str(key), known) or ';可用的键:' + '、'.join(known)}"
+    meant = _meant(str(key), known)
+    cure = f"是不是想写「{meant}」?" if meant else f"可用的键:{'、'.join(known)}"
+    return f"没有「{key}」这个键;{cure}"
 
 
 def _keys_at(model: type[BaseModel], loc: tuple[Key, ...]) -> list[str]:

@@ -16,18 +16,21 @@ class Script(StrEnum):
 
 
 _NOT_WORD = re.compile(r"[^\w*+]|_")
+_STARS = dict.fromkeys(map(ord, "⭐★☆🌟✱∗⁎※✳✴⋆✩✪✫✬✭✮✯✶✹❋❉⍟𖤐＊"), "*")
 _SPACE = re.compile(r"\s+")
 
 
 def clean(text: str) -> str:
     """The text without what cannot be seen: control, zero-width, direction marks, lone surrogates, private use."""
-    kept = (c if unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co", "Cn"} else " " * c.isspace() for c in text)
+    hidden = {"Cc", "Cf", "Cs", "Co", "Cn"}
+    kept = (c if c == "\n" or unicodedata.category(c) not in hidden else " " * c.isspace() for c in text)
     return "".join(kept).strip()
 
 
 def fold(text: str) -> str:
     """Width and case folded, Traditional to Simplified; punctuation and spaces stay."""
     simplified: str = _converter("t2s").convert(unicodedata.normalize("NFKC", clean(text)).lower())
+    simplified = simplified.translate(_STARS)
     return simplified.replace("著", "着")  # Taiwan writes 著火; OpenCC leaves it, for 著 is also Simplified
 
 

@@ -3,12 +3,15 @@
 import json
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
-from bot.app import build_dialogue, read_content, usable
+from bot.app import build_dialogue, read_content, rules, usable
 from bot.config import Config
+from bot.content.lint import dangling
 from bot.dialogue import Dialogue, Question, Reply, State
 from bot.errors import HotlineError
+from bot.text import script_of
 
 
 def run(
@@ -31,12 +34,16 @@ def run(
 
 
 def open_dialogue(config: Config) -> Dialogue:
-    """The dialogue over content that has no error of form; the rest is for `hotline check`."""
+    """The dialogue over content that it can run with; what else is wrong is for `hotline check`."""
     content, problems = read_content(config)
-    usable(problems)
-    if not content.intents:
-        raise HotlineError(f"{config.content.intents} 里没有意图;请先写一个,见 intents/README.md")
-    return build_dialogue(config, content)
+    usable([*problems, *dangling(content, rules(config))])
+    return build_dialogue(config, content, tell_of_fit)
+
+
+def tell_of_fit() -> None:
+    """Says to who waits at a terminal why the first start takes a while."""
+    if sys.stderr.isatty():
+        print("内容是新的，正在学习问法（约 20 秒，只此一次）……", file=sys.stderr, flush=True)
 
 
 def known_region(dialogue: Dialogue, name: str | None) -> str:
@@ -95,6 +102,7 @@ def _reply(dialogue: Dialogue, question: Question, intent: str | None, state: St
     if intent is None:
         return dialogue.step(question, state)[0]
     named = dialogue.find_region(question.text)
+    state = replace(state, script=script_of(question.text))
     return dialogue.choose(intent, named, question.asked_at.date(), state)[0]
 
 

@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
-from bot.app import build_dialogue, read_content
+from bot.app import build_dialogue, read_content, rules
+from bot.commands.ask import tell_of_fit
 from bot.config import Config
-from bot.content.lint import Rules, expired, lint
+from bot.content.lint import expired, lint
 from bot.errors import Problem
 from bot.gate import Grade, Graded, failures, near_duplicates, run_checks, told
 
@@ -13,11 +14,10 @@ def run(config: Config, *, show_expired: bool, show_near: bool) -> int:
     """0 when the content may go live, 1 when something must be put right."""
     now = datetime.now(config.zone)
     content, problems = read_content(config)
-    rules = Rules(config.content.max_answer_characters, config.content.numbers_without_proof)
-    problems += lint(content, rules)
+    problems += lint(content, rules(config))
     graded: list[Graded] = []
     if not _errors(problems) and content.intents:
-        dialogue = build_dialogue(config, content)
+        dialogue = build_dialogue(config, content, tell_of_fit)
         problems += near_duplicates(dialogue, config.content.near_duplicate)
         graded = run_checks(dialogue, now)
         problems += failures(dialogue, graded)

@@ -29,13 +29,17 @@ class Rules:
 
 def lint(content: Content, rules: Rules) -> list[Problem]:
     """Every problem between the files, in no particular order."""
-    return [
-        *_intents(content, rules),
-        *_phrases(content),
-        *_families(content),
-        *_regions(content),
-        *_checks(content),
-    ]
+    return [*dangling(content, rules), *_phrases(content), *_checks(content)]
+
+
+def dangling(content: Content, rules: Rules) -> list[Problem]:
+    """The problems that the bot could not even run with."""
+    return [*_empty(content), *_intents(content, rules), *_families(content), *_regions(content)]
+
+
+def _empty(content: Content) -> Iterator[Problem]:
+    if not content.intents and not any(u == "intent" or u.startswith("intent ") for u in content.unreadable):
+        yield Problem(content.folder, 1, "这里没有意图;请先写一个,见 intents/README.md")
 
 
 def expired(content: Content, today: date) -> list[Problem]:
@@ -128,8 +132,8 @@ def _phrases(content: Content) -> Iterator[Problem]:
 def _families(content: Content) -> Iterator[Problem]:
     owner: dict[str, str] = {}
     for key, family in content.families.items():
-        if key in content.intents:
-            yield content.problem("family", key, (), "家族和意图不能同名;请改名")
+        if key in {*content.intents, *content.topics, *content.small_talk, *content.urgent}:
+            yield content.problem("family", key, (), "家族和意图、影子话题、寒暄不能同名;请改名")
         for member, decides in family.members.items():
             if member not in content.intents and _whole(content, "intent", member):
                 known = closest(member, list(content.intents)) or ";请改正或删掉"

@@ -27,6 +27,7 @@ from bot.yamlfile import Key, Sheet, read
 class Content:
     """Everything admins wrote, by its id."""
 
+    folder: Path
     documents: Mapping[str, Document]
     """By file name without ending; a fact is named `document/fact`."""
     intents: Mapping[str, Intent]
@@ -86,6 +87,7 @@ class _Loading:
         wholes = {"regions", "padding", "background", "synonyms"}
         own = [p for p in _yaml_files(self.folder) if p.stem not in {*single, *wholes}]
         content = Content(
+            folder=self.folder,
             documents=self.documents(_yaml_files(knowledge)),
             intents=self.entries("intent", own, Intent),
             topics=self.entries("topic", self.named("shadow"), Topic),

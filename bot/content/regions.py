@@ -89,8 +89,10 @@ class Gazetteer:
 
     def up(self, region: str) -> Iterator[str]:
         """The region and everything above it, nearest first."""
-        while region:
+        seen: set[str] = set()
+        while region and region not in seen:  # `hotline check` reports a circle, nothing may hang on it
             yield region
+            seen.add(region)
             region = self.parents.get(region, "")
 
     def inside(self, region: str, outer: str) -> bool:
@@ -211,6 +213,8 @@ def _around(before: str, after: str, role: Role, touches: bool) -> tuple[str, in
     return _FILLER_BEFORE.sub("", before), filler.end() if filler else 0
 
 
+_MUNICIPALITIES = {"北京市", "上海市", "天津市", "重庆市"}
+_ALSO = {"内蒙古自治区": ("内蒙",), "台湾省": ("台北", "高雄", "台中", "台南")}
 _AUTONOMOUS = re.compile(r"^(.{2,}?)(?:[^族]{1,4}族)+自治(?:州|县|旗|区)$")
 _PROVINCE = re.compile(r"(省|市|壮族自治区|回族自治区|维吾尔自治区|自治区|特别行政区)$")
 _CITY = re.compile(r"(市|地区|盟)$")
@@ -229,8 +233,11 @@ def _nation(ours: Mapping[str, Region]) -> Iterator[tuple[str, str, tuple[str, .
         return name if mine or (count[name] == 1 and name not in ours) else f"{parent}{name}"
 
     def above_ours(name: str) -> list[str]:
-        parent = ours[name].parent if name in ours else ""
-        return [parent, *above_ours(parent)] if parent else []
+        above: list[str] = []
+        while name in ours and ours[name].parent and ours[name].parent not in above:
+            name = ours[name].parent
+            above.append(name)
+        return above
 
     def above(code: str) -> str:
         for outer in (code[:4] + "00", code[:2] + "0000"):
@@ -240,12 +247,12 @@ def _nation(ours: Mapping[str, Region]) -> Iterator[tuple[str, str, tuple[str, .
 
     for code, name in names.items():
         if key(code) not in ours:
-            short = _short(code, name, near=above(code) in ours)
-            yield key(code), above(code), tuple(dict.fromkeys([name, *short]))
+            short = _short(code, name, near=above(code) in ours or above(code) in _MUNICIPALITIES)
+            yield key(code), above(code), tuple(dict.fromkeys([name, *short, *_ALSO.get(name, ())]))
 
 
 def _short(code: str, name: str, *, near: bool) -> Iterator[str]:
-    """How people shorten it: 北京, 合肥, 义乌, 延边, and 江宁 since 南京 is ours; elsewhere 公安县 is not 公安."""
+    """How people shorten it: 北京, 合肥, 义乌, 延边, and 江宁, 海淀: near ours or in a large city; elsewhere 公安县 is not 公安."""
     autonomous = _AUTONOMOUS.match(name)
     if autonomous and code.endswith("00"):
         yield autonomous[1]
@@ -256,4 +263,4 @@ def _short(code: str, name: str, *, near: bool) -> Iterator[str]:
         if len(short) > 1:
             yield short
     elif near and len(name) > 2:
-        yield name[:-1]
+        yield name.removesuffix("新区") if name.endswith("新区") and len(name) > 3 else name[:-1]

@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from bot.matching.calibration import Forecast
 from bot.matching.encoder import Encoder, Floats
 from bot.matching.matcher import Index, Phrase, build_index
 
-FORMAT = "5"
+FORMAT = "6"
 """Raised when the fit changes, so that older files are not used."""
 KEPT_FITS = 4
 
@@ -28,12 +28,19 @@ class Cache:
     def __init__(self, folder: Path, encoder: Encoder) -> None:
         self.folder, self.encoder = folder, encoder
 
-    def index(self, phrases: Sequence[Phrase], background: Sequence[str], padding: Sequence[str]) -> Index:
-        """The fitted index of this material, from disk when it was fitted before."""
+    def index(
+        self,
+        phrases: Sequence[Phrase],
+        background: Sequence[str],
+        padding: Sequence[str],
+        before_fit: Callable[[], None] = lambda: None,
+    ) -> Index:
+        """The fitted index of this material, from disk when it was fitted before; else `before_fit` is called first."""
         key = _digest([FORMAT, self.encoder.version, [str(p) for p in phrases], background, padding])
         path = self.folder / f"fit-{key}.npz"
         index = _read_index(path)
         if index is None:
+            before_fit()
             index = build_index(phrases, background, padding, self.encode)
             _write(path, _arrays(index))
             self._prune()
@@ -74,7 +81,6 @@ def _read_index(path: Path) -> Index | None:
         return None
     try:
         values: dict[str, Any] = {f.name: arrays[f"forecast.{f.name}"] for f in fields(Forecast)}
-        values["top1"] = float(values["top1"])
         plain = {f.name: arrays[f.name] for f in fields(Index) if f.name != "forecast"}
     except KeyError:
         return None

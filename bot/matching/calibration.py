@@ -54,8 +54,6 @@ class Forecast:
     shadow_weights: Doubles
     alarm_weights: Doubles
     """So that each label counts the same, however many phrases it has."""
-    top1: float
-    """Share of intents' phrases whose own label came first."""
 
     def risk(self, at: Doubles, mix: Mix) -> Doubles:
         """Forecast share of wrong answers at each threshold of `at`."""
@@ -113,7 +111,6 @@ def forecast(vectors: Vectors, space: Space, is_intent: np.ndarray, is_urgent: n
         unknown_weights=weights,
         shadow_weights=1 / np.bincount(vectors.labels)[own[~mine]],
         alarm_weights=weights[quiet],
-        top1=float((first == own)[mine].mean()) if mine.any() else 0.0,
     )
 
 

@@ -130,10 +130,6 @@ class Matcher:
             return Verdict.ANSWER
         return Verdict.OFFER if confidence > self.above.offer else Verdict.REFUSE
 
-    def likenesses(self, texts: Sequence[str]) -> Floats:
-        """(n, phrases) likeness of each text to every phrase, for finding near-duplicates."""
-        return np.asarray(self._project(texts) @ self.index.rows[: len(self.phrases)].T)
-
     def _project(self, texts: Sequence[str]) -> Floats:
         rows = (self.encoder.encode([for_encoder(t) for t in texts]) - self.index.centre) @ self.index.whitener
         return np.asarray(rows / np.maximum(1e-9, np.linalg.norm(rows, axis=1, keepdims=True)))
