@@ -166,19 +166,19 @@ class Dialogue:
         if len(text) > self.limits.question_characters:
             limit = self.limits.question_characters
             return Reply(Outcome.UNANSWERED, f"您写的超过 {limit} 字，我读不准。请用一两句话说要办的事和所在的城市。")
-        bare = normalise(text)
-        if not re.search(r"[^\W\d_]", bare):
-            return Reply(Outcome.SMALLTALK, "请用文字说说您要问的事，最好带上城市，例如「南京房产证能在网上办吗」。")
+        if not re.search("[一-鿿]", text) and not self.matcher.knows(text):
+            return Reply(Outcome.SMALLTALK, "请用中文说说您要问的事，最好带上城市，例如「南京房产证能在网上办吗」。")
         return None
 
     def _typed(self, text: str, today: date, state: State) -> tuple[Reply, State] | None:
         """The answer to a question back: a number, a title, a place."""
         bare = normalise(text)
-        if state.pending and bare in {normalise(NONE_OF_THESE), "0"}:
+        if bare in _NONE or (state.pending and bare == "0"):
             return self._finish(Reply(Outcome.UNANSWERED, _dont_know(), trace=Trace(why="选项都不是")), state)
         numbered = {str(n): choice for n, choice in enumerate(state.pending, 1)}
         titled = {normalise(c.title): c for c in state.pending}
-        choice = numbered.get(bare) or titled.get(bare) or self._typed_place(text, state)
+        number = _ORDINAL.sub(lambda found: str("一二三四五六七八九".find(found[1]) + 1 or found[1]), bare)
+        choice = numbered.get(number) or titled.get(bare) or self._typed_place(text, state)
         return self.pick(choice, today, state) if choice else None
 
     def _typed_place(self, text: str, state: State) -> Choice | None:
@@ -274,7 +274,7 @@ class Dialogue:
         top = match.ranked[0].label
         if top in self.content.urgent and match.confidence > self.matcher.above.urgent:
             return Reply(Outcome.URGENT, self.content.urgent[top].text, top, trace=replace(trace, why="像是紧急情况"))
-        if top in self.content.small_talk and match.verdict is Verdict.ANSWER and not found.mentions:
+        if top in self.content.small_talk and match.ranked[0].likeness > _SAME_COURTESY and not found.mentions:
             return self._courtesy(top, trace)
         verdict = match.verdict
         if self._close_to_a_topic(match):
@@ -313,8 +313,11 @@ class Dialogue:
         if resolved.fit is Fit.NONE or answer is None:
             text = f"您问的「{intent.title}」，我没有{'、'.join(asked)}的资料，不能拿别处的规定答您。请拨当地 12345。"
             return Reply(Outcome.UNANSWERED, text, key, trace=replace(trace, why="没有这个地方的答复"))
-        elsewhere = resolved.region == GENERAL and len(intent.answers) > 1 and asked
-        lead = f"我没有{'、'.join(asked)}的具体资料，下面是一般的说法。\n" if elsewhere else ""
+        lead = ""
+        if asked and resolved.region == GENERAL and len(intent.answers) > 1:
+            lead = f"我没有{'、'.join(asked)}的具体资料，下面是一般的说法。\n"
+        elif asked and resolved.region != GENERAL and not any(self.gazetteer.inside(a, resolved.region) for a in asked):
+            lead = f"我没有{'、'.join(asked)}全市的资料，只有{resolved.region}的。\n"
         relatives = dict(self._relatives(intents[1:], found, remembered))
         answers = [answer, *relatives.values()]
         return Reply(
@@ -421,7 +424,13 @@ class Dialogue:
 
 _PARTS = re.compile(r"[?。!;\n]+|另外|顺便问")
 _SHORTEST_PART = 4
+_SAME_COURTESY = 0.6
+"""So like a courtesy's phrase must a message be that is not one word for word."""
 _MOST_PARTS = 6
+_NONE = {
+    normalise(w) for w in (NONE_OF_THESE, "都没有", "都不对", "两个都不是", "三个都不是", "一个都不是", "其他", "别的")
+}
+_ORDINAL = re.compile(r"^(?:选|第)?([一二三四五六七八九]|\d)(?:个|项|条)?$")
 _ONLY_FILLER = re.compile(r"(那|那么|我在|在|是)?(呢|吧|的|啊|呀)*")
 _WORTH_OFFERING = 0.25
 """Labels that score this much less than the best are not offered."""

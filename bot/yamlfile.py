@@ -1,5 +1,6 @@
 """The only door to YAML: text stays text, every value knows its line, what confuses people is refused with a cure."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import yaml
 from bot.errors import ContentError, Problem
 
 MAX_DEPTH = 20
+_LOST = re.compile(r"^[^#\"']*[^\s#\"'] #")  # one space before: more likely text than a comment
 _Loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # libyaml is ten times as fast; both give the same events
 
 Plain = str | list["Plain"] | dict[str, "Plain"]
@@ -65,10 +67,8 @@ def read(path: Path, max_bytes: int) -> Sheet:
     try:
         node = _compose(path, yaml.parse(text, Loader=_Loader), problems)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise ContentError(
-            [*problems, Problem(path, mark.line + 1 if mark else 1, _cure(str(error.problem)))]
-        ) from None
+        slips = list(_slips(path, text))
+        raise ContentError([*problems, *(slips or [_unreadable(path, error)])]) from None
     except yaml.reader.ReaderError as error:
         at = error.position if isinstance(error.position, int) else 0
         line = text.count("\n", 0, at) + 1
@@ -81,10 +81,10 @@ def read(path: Path, max_bytes: int) -> Sheet:
 def _text(path: Path, max_bytes: int, problems: list[Problem]) -> str:
     try:
         raw = path.read_bytes() if path.stat().st_size <= max_bytes else None
+    except FileNotFoundError:
+        raise ContentError([Problem(path, 1, "找不到这个文件;请检查名字和所在的文件夹")]) from None
     except OSError as error:
-        raise ContentError(
-            [Problem(path, 1, f"文件读不出来({error.strerror});请检查它是否存在、有没有读取权限")]
-        ) from None
+        raise ContentError([Problem(path, 1, f"文件读不出来({error.strerror});请检查有没有读取权限")]) from None
     if raw is None:
         limit = f"{max_bytes / 1_000_000:g} MB"
         raise ContentError([Problem(path, 1, f"文件超过 {limit};请拆成几个文件,或调高 content.max_file_bytes")])
@@ -99,6 +99,8 @@ def _text(path: Path, max_bytes: int, problems: list[Problem]) -> str:
     tabs = [n for n, line in enumerate(text.splitlines(), 1) if "\t" in line[: len(line) - len(line.lstrip())]]
     if tabs:
         raise ContentError(Problem(path, n, "行首用了制表符(Tab);请改成空格") for n in tabs)
+    lost = "「 #」后面的字会丢掉;若是正文请给整句加引号,若是注释请在 # 前多空一格"
+    problems += [Problem(path, n, lost) for n, content in enumerate(text.splitlines(), 1) if _LOST.search(content)]
     return text
 
 
@@ -174,6 +176,29 @@ def _key(path: Path, node: Node, siblings: dict[str, Node], problems: list[Probl
         problems.append(Problem(path, node.line, f"「{node.value}」重复了,第 {first} 行已经有;请合并或改名"))
         return f"{node.value}?{node.line}"
     return node.value
+
+
+_SLIPS = [
+    (re.compile(r"\s*(- )?[a-z_]+："), "冒号要用英文的「:」,后面空一格"),
+    (re.compile(r"\s*(- )?[a-z_]+:[^\s\"'/]"), "冒号后面要空一格"),
+    (re.compile(r"\s*[-–—](?=[一-鿿])"), "「-」要用英文的减号,后面空一格"),
+    (re.compile(r"\s*[－•·]"), "列表要用英文的减号「-」开头,后面空一格"),
+    (re.compile(r"\s*　"), "行首用了全角空格;请改成普通空格"),
+]
+
+
+def _slips(path: Path, text: str) -> Iterator[Problem]:
+    """What a Chinese keyboard puts into a file that cannot be read; the reader stumbles only further down."""
+    for number, line in enumerate(text.splitlines(), 1):
+        cure = next((cure for pattern, cure in _SLIPS if pattern.match(line)), None)
+        if cure and not line.lstrip().startswith("#"):
+            yield Problem(path, number, cure)
+
+
+def _unreadable(path: Path, error: yaml.MarkedYAMLError) -> Problem:
+    unclosed = "end of stream" in str(error.problem)
+    mark = (error.context_mark if unclosed else error.problem_mark) or error.problem_mark or error.context_mark
+    return Problem(path, mark.line + 1 if mark else 1, _cure(str(error.problem)))
 
 
 _CURES = {

@@ -2,6 +2,10 @@
 
 import pytest
 
+from bot.content.models import Check
+from bot.dialogue import Choice, Outcome, Reply
+from bot.gate import grade as grade_of
+
 
 def test_good_content_has_no_problem(world, check) -> None:
     assert check(world) == (0, [])
@@ -36,6 +40,7 @@ def test_a_mistake_gives_one_line_with_its_place_and_cure(world, check, file, ol
     code, lines = check(world)
     assert code == 1
     errors = [text for text in lines if "提醒" not in text]
+    assert len(errors) == 1
     assert errors[0].startswith(f"intents/{file}:{line}: ")
     assert words in errors[0]
 
@@ -100,6 +105,65 @@ def test_a_missing_folder_is_one_line(world, check) -> None:
     assert code == 1
     assert len(lines) == 1
     assert "content.intents" in lines[0]
+
+
+def test_a_missing_file_is_named_and_nothing_else_is_blamed(world, check) -> None:
+    (world.folder / "intents/regions.yaml").unlink()
+    code, lines = check(world)
+    assert code == 1
+    assert lines == [line for line in lines if "缺少 regions.yaml" in line]
+
+
+def test_a_missing_intent_that_many_checks_expect_is_one_line(world, check) -> None:
+    world.write("intents/checks/own.yaml", "".join(f"- {{ask: 问题{n}, expect: gone.away}}\n" for n in "甲乙丙丁"))
+    code, lines = check(world)
+    assert code == 1
+    assert len(lines) == 1
+    assert "共 4 道" in lines[0]
+
+
+def test_an_emergency_sentence_like_a_phrase_is_a_warning_and_no_crash(world, check) -> None:
+    world.change("intents/urgent.yaml", "words: [着火]", "words: [着火], phrases: [抵押登记怎么办呀, 抵押登记怎么办]")
+    code, lines = check(world)
+    assert code == 0
+    assert any("太像" in line for line in lines)
+
+
+def test_parents_in_a_circle_are_told_with_check_questions_too(world, check) -> None:
+    world.change("intents/regions.yaml", "江苏省: {}", "江苏省: {parent: 南京市}")
+    world.write("intents/checks/own.yaml", "- {ask: 着火啦, expect: urgent}\n")
+    code, lines = check(world)
+    assert code == 1
+    assert "绕回" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("check_line", "reply", "grade"),
+    [
+        ({"expect": "a"}, {"outcome": "answered", "intent": "a", "region": "南京市"}, "right"),
+        ({"expect": "a", "region": "南京市"}, {"outcome": "answered", "intent": "a", "region": "常州市"}, "wrong"),
+        ({"expect": "a", "region": "general"}, {"outcome": "answered", "intent": "a"}, "right"),
+        ({"expect": "a"}, {"outcome": "answered", "intent": "b"}, "wrong"),
+        ({"expect": "a"}, {"outcome": "answered", "intent": "b", "also": ("a",)}, "right"),
+        ({"expect": "a"}, {"outcome": "choices", "choices": "a"}, "near"),
+        ({"expect": "a"}, {"outcome": "choices", "choices": "b"}, "wrong"),
+        ({"expect": "a"}, {"outcome": "ask_region", "intent": "a", "choices": "a"}, "near"),
+        ({"expect": "a"}, {"outcome": "unanswered"}, "wrong"),
+        ({"expect": "unanswered"}, {"outcome": "unanswered"}, "right"),
+        ({"expect": "unanswered"}, {"outcome": "choices", "choices": "a"}, "near"),
+        ({"expect": "unanswered"}, {"outcome": "answered", "intent": "a"}, "wrong"),
+        ({"expect": "unanswered"}, {"outcome": "ask_region", "intent": "a", "choices": "a"}, "wrong"),
+        ({"expect": "urgent", "number": "119"}, {"outcome": "urgent", "intent": "119"}, "right"),
+        ({"expect": "urgent", "number": "119"}, {"outcome": "urgent", "intent": "110"}, "wrong"),
+        ({"expect": "ask_region", "intent": "a"}, {"outcome": "ask_region", "intent": "a", "choices": "a"}, "right"),
+        ({"expect": "ask_region", "intent": "a"}, {"outcome": "ask_region", "intent": "b", "choices": "b"}, "wrong"),
+        ({"expect": "ask_region", "intent": "a"}, {"outcome": "answered", "intent": "a"}, "wrong"),
+    ],
+)
+def test_grades(check_line: dict[str, str], reply: dict[str, object], grade: str) -> None:
+    choices = tuple(Choice("", intent) for intent in str(reply.pop("choices", "")))
+    said = Reply(Outcome(str(reply.pop("outcome"))), "话", choices=choices, **reply)  # type: ignore[arg-type]
+    assert grade_of(Check(ask="问", **check_line), said) == grade
 
 
 def test_a_phrase_that_another_intent_nearly_has_is_a_warning(world, check) -> None:

@@ -122,6 +122,73 @@ def test_a_follow_up_is_only_offered_where_there_is_something_to_say(chat: Chat)
     assert "property.window_open" not in {c.intent for c in reply.follow_ups}
 
 
+def test_a_bare_city_asks_the_same_for_there(chat: Chat) -> None:
+    chat.says("南京抵押登记能在网上办吗")
+    assert chat.hears("17家")
+    chat.says("那常州呢")
+    assert chat.hears("融E办")
+    assert chat.state.region == "常州市"
+    assert chat.says("我在无锡").outcome is Outcome.UNANSWERED
+    assert chat.says("抵押登记能在网上办吗").outcome is Outcome.UNANSWERED
+    assert chat.hears("无锡市")
+
+
+def test_the_city_of_an_answer_is_not_taken_for_the_citizen_s(chat: Chat) -> None:
+    chat.says("绿码带星要核酸吗")
+    assert chat.hears("南通市")
+    assert chat.says("房产证能在网上办吗").outcome is Outcome.ASK_REGION
+
+
+@pytest.mark.parametrize("number", ["2", "第二个", "选2", "二", "常州市", "常州"])
+def test_a_choice_may_be_said_in_many_ways(chat: Chat, number: str) -> None:
+    chat.says("抵押登记不想跑一趟")
+    chat.says(number)
+    assert chat.hears("融E办")
+
+
+@pytest.mark.parametrize("words", ["0", "都不是", "都没有"])
+def test_none_of_these_may_be_said_by_number_too(chat: Chat, words: str) -> None:
+    chat.says("南京")
+    assert chat.says(words).outcome is Outcome.UNANSWERED
+
+
+def test_a_city_that_gets_its_only_district_s_answer_is_told_so(chat: Chat) -> None:
+    chat.says("苏州房产证网上怎么办")
+    assert chat.last.text.startswith("我没有苏州市全市的资料，只有昆山市的。")
+
+
+def test_a_district_that_several_cities_have_gets_nobody_s_answer(chat: Chat) -> None:
+    assert chat.says("鼓楼区抵押登记能网上办吗").outcome is Outcome.UNANSWERED
+    chat.says("南京鼓楼区抵押登记能网上办吗")
+    assert chat.hears("17家")
+
+
+@pytest.mark.parametrize("star", "⭐★☆🌟✱※＊*")
+def test_a_star_drawn_as_a_symbol_is_a_star(chat: Chat, star: str) -> None:
+    assert chat.says(f"绿码{star}能进南通吗").intent in {"code.green_star", "code.which"}
+
+
+def test_an_emergency_after_another_question_is_heard(chat: Chat) -> None:
+    reply = chat.says("南京房产证能在网上办吗？后山烧荒烧大了，火往林子里跑了")
+    assert reply.outcome is Outcome.URGENT
+
+
+@pytest.mark.parametrize("number", ["110", "119", " 120 "])
+def test_who_only_types_an_emergency_number_is_told_to_dial_it(chat: Chat, number: str) -> None:
+    assert chat.says(number).outcome is Outcome.URGENT
+
+
+def test_two_questions_on_two_lines_are_two(chat: Chat) -> None:
+    reply = chat.says("南京房产证能在网上办吗\n12345晚上有人接吗")
+    assert {reply.intent, *reply.also} == {"property.register_online", "hotline.about"}
+
+
+def test_a_matter_that_has_to_wait_is_named(chat: Chat) -> None:
+    chat.says("房产证能在网上办吗？抵押登记要去现场吗？")
+    assert chat.last.outcome is Outcome.ASK_REGION
+    assert chat.hears("您还问了「抵押登记不见面办理」")
+
+
 def test_none_of_the_choices_is_a_refusal(chat: Chat) -> None:
     chat.says("南京")
     assert chat.last.outcome is Outcome.CHOICES

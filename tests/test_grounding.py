@@ -28,17 +28,27 @@ def test_what_a_fact_holds_may_be_said_in_any_spelling(said: str) -> None:
         ("十八家银行", "18"),
         ("70笔", "70"),
         ("7万笔", "70000"),
-        ("99.78%", "99.78"),
+        ("99.78%", "99.78%"),
         ("2020年2月4日", "2020年2月4日"),
         ("2021年2月", "2021年2月"),
         ("3月3日", "3月3日"),
         ("「全程网办」", "「全程网办」"),
         ("0513-85215111", "0513-85215111"),
         ("114", "114"),
+        ("70万元", "700000元"),
+        ("17%", "17%"),
+        ("三天内", "3天"),
+        ("《不存在的办法》", "「不存在的办法」"),
     ],
 )
 def test_what_no_fact_holds_is_named(said: str, missing: str) -> None:
     assert unproved(said, [FACT], ["2022-04-06"], ["12345"]) == [missing]
+
+
+def test_a_number_keeps_its_unit_and_a_name_stands_in_one_fact() -> None:
+    assert unproved("48天", ["48小时内"], [], []) == ["48天"]
+    assert unproved("「京市民」", ["我在南京", "市民云很好"], [], []) == ["「京市民」"]
+    assert unproved("拨 0513-85215110", [], [], ["0513-85215110"]) == []
 
 
 def test_a_name_inside_brackets_is_judged_as_a_name_and_not_by_its_figures() -> None:

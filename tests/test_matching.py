@@ -115,7 +115,6 @@ class TestThresholds:
         unknown_weights=np.ones(2),
         shadow_weights=np.zeros(0),
         alarm_weights=np.ones(4),
-        top1=0.75,
     )
     mix = Mix(0.7, 0.2, 0.1)
 

@@ -53,9 +53,14 @@ def test_every_value_knows_the_line_of_its_key(path: Path) -> None:
         (b"# only a comment\n", 1, "空的"),
         (b"a: 1\n---\nb: 2\n", 2, "---"),
         ("a: 甲: 乙\n".encode(), 1, "冒号"),
-        (b"a: 'b\n", 2, "引号"),
+        (b"a: 'b\n", 1, "引号"),
         (b"a: [b\nc: d\n", 2, "括号"),
         (b"a: @b\n", 1, "引号"),
+        ("a: 文字 #后面\n".encode(), 1, "丢掉"),
+        ("x:\n  title：黄码\n  b: 1\n".encode(), 2, "英文的「:」"),
+        ("x:\n  title:黄码\n  b: 1\n".encode(), 2, "冒号后面要空一格"),
+        ("x:\n  - 甲\n  -乙\n  - 丙: 丁: 戊\n".encode(), 3, "减号"),
+        ('x:\n  - "甲\n  - 乙\n'.encode(), 2, "引号"),
         (b"a: 1\n  b: 2\n", 2, "缩进"),
         (b"- a\nb: c\n", 2, "缩进"),
         (b"{a: b}: c\n", 1, "冒号前"),
@@ -77,5 +82,5 @@ def test_all_repeated_keys_of_a_file_are_reported_together(path: Path) -> None:
 
 
 def test_a_missing_file_is_a_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(ContentError, match="读不出来"):
+    with pytest.raises(ContentError, match="找不到"):
         read(tmp_path / "none.yaml", 1000)

@@ -39,6 +39,8 @@ def _summary(graded: list[Graded], problems: list[Problem]) -> None:
         names = {Grade.RIGHT: "答对", Grade.NEAR: "差一步", Grade.WRONG: "答错"}
         told = ",".join(f"{names[g]} {n / len(graded):.1%}({n})" for g, n in shares.items())
         print(f"检查题 {len(graded)} 道:{told}")
+    elif not _errors(problems):
+        print("没有检查题;请在 intents/checks/ 里写几道,见 intents/README.md")
     errors = len(_errors(problems))
     print(f"有 {errors} 处错误要改" if errors else "内容没有错误")
 

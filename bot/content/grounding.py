@@ -1,32 +1,37 @@
 """Every figure, date, phone number and 「name」 of an answer must stand in the facts it names."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.text import fold, normalise
 
-_NAME = re.compile(r"「([^「」]+)」")
+_NAME = re.compile(r"「([^「」]+)」|《([^《》]+)》|『([^『』]+)』|“([^“”]+)”")
 _MONTH, _DAY = r"(1[0-2]|0?[1-9])", r"(3[01]|[12]\d|0?[1-9])"
 _DATE = re.compile(
     rf"(?<!\d)((?:19|20)\d\d)\s*[年\-/.]\s*(?:{_MONTH}(?!\d)\s*(?:[月\-/.]\s*(?:{_DAY}\s*(?:日|号|(?!\d)))?)?)?"
     rf"|(?<!\d){_MONTH}\s*月\s*(?:{_DAY}\s*[日号])?"
 )
 _PHONE = re.compile(r"\d{3,4}[- ]\d{7,8}|\d{7,12}")
-_NUMBER = re.compile(r"(\d+(?:,\d{3})*(?:\.\d+)?)\s*(万亿|万|亿|千|百)?")
-_SPOKEN = re.compile(
-    r"([一二两三四五六七八九十百千万亿零〇]+)\s*(?:余|多)?\s*[家类项种个天小时人次件期笔辆户%倍宗亩级条支只份台]"
-)
-_UNITS = {"百": 100, "千": 1000, "万": 10_000, "亿": 100_000_000, "万亿": 1_000_000_000_000}
+_UNITS = ("个工作日", "工作日", "小时", "分钟", "个月", "天", "周", "岁", "元", "%", "公里", "公顷", "亩")
+_UNIT = "|".join(_UNITS)
+_NUMBER = re.compile(rf"(\d+(?:,\d{{3}})*(?:\.\d+)?)\s*(万亿|万|亿|千|百)?\s*(?:多|余)?\s*({_UNIT})?")
+_COUNTERS = "家类项种个人次件期笔辆户倍宗级条支只份台"
+_SPOKEN = re.compile(rf"(?<![\d.])([一二两三四五六七八九十百千万亿零〇]+)\s*(?:余|多)?\s*({_UNIT}|[{_COUNTERS}])")
+_SCALES = {"百": 100, "千": 1000, "万": 10_000, "亿": 100_000_000, "万亿": 1_000_000_000_000}
 _DIGITS = {c: n for n, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
+
+
+Amount = tuple[Decimal, str]
+"""A number and its unit; the unit is empty where it is a mere counter (17家, 17个)."""
 
 
 @dataclass(frozen=True)
 class Claims:
     """What a text says that can be proved or not."""
 
-    numbers: frozenset[Decimal]
+    amounts: frozenset[Amount]
     dates: frozenset[tuple[int, int, int]]
     """(year, month, day), 0 where not said."""
     names: frozenset[str]
@@ -34,30 +39,30 @@ class Claims:
     """digits -> as written"""
 
 
-def unproved(text: str, statements: Iterable[str], published: Iterable[str], free: Iterable[str]) -> list[str]:
+def unproved(text: str, statements: Sequence[str], published: Iterable[str], free: Iterable[str]) -> list[str]:
     """The claims of `text` that no statement holds, as they are written; the documents' own dates count as held."""
-    facts = "\n".join(statements)
-    held = claims(f"{facts}\n{' '.join(published)}")
-    known_names = normalise(facts)
-    free_numbers = {Decimal(n) for n in free}
+    held = claims("\n".join([*statements, *published]))
+    free_claims = claims(" ".join(free))
+    known_names = [normalise(s) for s in statements]
     said = claims(text)
-    missing = [f"「{name}」" for name in said.names if normalise(name) not in known_names]
-    missing += [written for digits, written in said.phones.items() if digits not in held.phones]
+    missing = [f"「{name}」" for name in said.names if not any(normalise(name) in s for s in known_names)]
+    missing += [w for digits, w in said.phones.items() if digits not in {*held.phones, *free_claims.phones}]
     missing += [_written(d) for d in said.dates if not any(_within(d, h) for h in held.dates)]
-    missing += [f"{n:f}" for n in said.numbers - held.numbers - free_numbers]
+    known = {*held.amounts, *free_claims.amounts}
+    numbers = {number for number, _ in known}
+    missing += [f"{n:f}{u}" for n, u in said.amounts if (n, u) not in known and (u or n not in numbers)]
     return sorted(missing)
 
 
 def claims(text: str) -> Claims:
     """All that can be proved in `text`; what stands inside a 「name」 belongs to the name."""
-    folded = fold(text)
-    names = frozenset(_NAME.findall(text))
-    rest = _NAME.sub(" ", folded)
+    names = frozenset(name for groups in _NAME.findall(text) for name in groups if name)
+    rest = _NAME.sub(" ", fold(text))
     dates, rest = _taken(_DATE, rest)
     phones, rest = _taken(_PHONE, rest)
     return Claims(
-        numbers=frozenset([*(_number(m) for m in _NUMBER.finditer(rest)), *_spoken_numbers(rest)]),
-        dates=frozenset(_date(m) for m in dates),
+        amounts=frozenset([*map(_amount, _NUMBER.finditer(rest)), *_spoken_amounts(rest)]),
+        dates=frozenset(map(_date, dates)),
         names=names,
         phones={re.sub(r"\D", "", m[0]): m[0] for m in phones},
     )
@@ -80,16 +85,18 @@ def _written(day: tuple[int, int, int]) -> str:
     return "".join(f"{part}{unit}" for part, unit in zip(day, "年月日", strict=True) if part)
 
 
-def _number(found: re.Match[str]) -> Decimal:
-    return (Decimal(found[1].replace(",", "")) * _UNITS.get(found[2] or "", 1)).normalize()
+def _amount(found: re.Match[str]) -> Amount:
+    number = Decimal(found[1].replace(",", "")) * _SCALES.get(found[2] or "", 1)
+    return number.normalize(), found[3] or ""
 
 
-def _spoken_numbers(text: str) -> Iterable[Decimal]:
-    """十七家, 七十万笔; single digits such as 一个 are too common to prove anything."""
+def _spoken_amounts(text: str) -> Iterable[Amount]:
+    """十七家, 七十万笔, 三天; 一个 and the like are too common to prove anything."""
     for found in _SPOKEN.finditer(text):
+        unit = found[2] if found[2] in _UNITS else ""
         value = _read_numeral(found[1])
-        if len(found[1]) > 1 and value >= 10:
-            yield Decimal(value).normalize()
+        if unit or value >= 10:
+            yield Decimal(value).normalize(), unit
 
 
 def _read_numeral(numeral: str) -> int:
@@ -98,9 +105,9 @@ def _read_numeral(numeral: str) -> int:
         if c in _DIGITS:
             digit = _DIGITS[c]
         elif c in "万亿":
-            total = (total + section + digit) * _UNITS[c]
+            total = (total + section + digit) * _SCALES[c]
             section = digit = 0
         else:
-            section += (digit or 1) * (10 if c == "十" else _UNITS[c])
+            section += (digit or 1) * (10 if c == "十" else _SCALES[c])
             digit = 0
     return total + section + digit

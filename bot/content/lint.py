@@ -165,7 +165,8 @@ def _regions(content: Content) -> Iterator[Problem]:
             if names.setdefault(word, name) != name:
                 message = f"「{word}」同时指「{names[word]}」和「{name}」;请只留一处"
                 yield content.problem("regions", "regions", loc, message)
-        if name in _above(name, content):
+        above = _above(name, content)
+        if name in above and name == min(above):  # one line for each circle
             yield content.problem("regions", "regions", loc, f"「{name}」的上级绕回了自己;请改正 parent")
 
 
@@ -184,17 +185,21 @@ def _checks(content: Content) -> Iterator[Problem]:
         for phrase in intent.phrases:
             phrases[normalise(phrase)].append(key)
     gazetteer = Gazetteer(content.regions) if content.checks and "regions" not in content.unreadable else None
+    missing: dict[str, list[str]] = defaultdict(list)
     for name, check in content.checks:
         expected = check.intent or check.expect
         if expected not in (*content.intents, *OUTCOMES) and _whole(content, "intent", expected):
-            known = closest(expected, [*content.intents, *OUTCOMES]) or ";请改正"
-            yield content.problem("check", name, ("expect",), f"没有意图「{expected}」{known}")
+            missing[expected].append(name)
         for key, place in (("region", check.region), ("remembered", check.remembered)):
             if place not in ("", "general") and gazetteer and place not in gazetteer.parents:
                 yield content.problem("check", name, (key,), f"没有地区「{place}」;请写全称,例如 南京市")
         if check.expect in phrases[normalise(check.ask)]:
             message = f"检查题「{check.ask}」就是一条问法,证明不了什么;请换一种说法"
             yield content.problem("check", name, ("ask",), message)
+    for expected, names in missing.items():
+        known = closest(expected, [*content.intents, *OUTCOMES]) or ";请改正"
+        more = f"(共 {len(names)} 道检查题)" if len(names) > 1 else ""
+        yield content.problem("check", names[0], ("expect",), f"没有意图「{expected}」{more}{known}")
 
 
 def _whole(content: Content, kind: str, key: str) -> bool:

@@ -103,12 +103,22 @@ class _Loading:
             places=self.places,
             unreadable=frozenset(self.unreadable),
         )
+        for stem in ("regions", "departments"):
+            if not self._named(stem):
+                self.problems.append(Problem(self.folder, 1, f"缺少 {stem}.yaml;请放回去"))
         if not content.urgent and "urgent" not in self.unreadable:
             missing = "没有紧急情况的规则(urgent.yaml);有人求救时机器人不会先给 119、110、120"
             self.problems.append(Problem(self.folder, 1, missing, is_warning=True))
         return content, self.problems
 
     def named(self, stem: str) -> list[Path]:
+        """The file of this name; while it is missing, nothing that refers to it is judged."""
+        found = self._named(stem)
+        if not found:
+            self.unreadable.add({"departments": "department"}.get(stem, stem))
+        return found
+
+    def _named(self, stem: str) -> list[Path]:
         return [p for p in _yaml_files(self.folder) if p.stem == stem]
 
     def sheet(self, kind: str, path: Path) -> Sheet | None:

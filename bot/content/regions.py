@@ -188,7 +188,9 @@ class Gazetteer:
             inside = [c for c in candidates if outer != c and self.inside(c, outer)]
             if inside:
                 return inside[0]
-        return candidates[0]
+        if candidates[0] in self.ours or len(candidates) == 1:
+            return candidates[0]
+        return word  # several cities have one: better nobody's answer than another city's
 
     def _words_in(self, text: str, but: str) -> list[str]:
         return [w for _, _, w in self._spans(text) if w in self.names and w != but]
@@ -252,7 +254,7 @@ def _nation(ours: Mapping[str, Region]) -> Iterator[tuple[str, str, tuple[str, .
 
 
 def _short(code: str, name: str, *, near: bool) -> Iterator[str]:
-    """How people shorten it: 北京, 合肥, 义乌, 延边, and 江宁, 海淀: near ours or in a large city; elsewhere 公安县 is not 公安."""
+    """How people shorten it: 合肥, 义乌, 延边; districts only near ours and in large cities: 公安县 is not 公安."""
     autonomous = _AUTONOMOUS.match(name)
     if autonomous and code.endswith("00"):
         yield autonomous[1]

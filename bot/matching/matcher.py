@@ -124,6 +124,10 @@ class Matcher:
         confidence = ranked[0].score + MARGIN_WEIGHT * lead
         return Match(self.verdict(confidence, ranked[0].label), confidence, ranked, self._nearness(ranked, likeness))
 
+    def knows(self, question: str) -> bool:
+        """Whether the question is word for word a phrase."""
+        return self._exact.get(normalise(question)) is not None
+
     def verdict(self, confidence: float, label: str) -> Verdict:
         """What may be done with the best label; one with a single phrase answers only that phrase."""
         if confidence > self.above.answer and (confidence >= EXACT or self._size(label) > 1):
