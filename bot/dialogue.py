@@ -274,7 +274,7 @@ class Dialogue:
         top = match.ranked[0].label
         if top in self.content.urgent and match.confidence > self.matcher.above.urgent:
             return Reply(Outcome.URGENT, self.content.urgent[top].text, top, trace=replace(trace, why="像是紧急情况"))
-        if top in self.content.small_talk and match.ranked[0].likeness > _SAME_COURTESY and not found.mentions:
+        if top in self.content.small_talk and match.confidence > _SURE_COURTESY and not found.mentions:
             return self._courtesy(top, trace)
         verdict = match.verdict
         if self._close_to_a_topic(match):
@@ -416,6 +416,8 @@ class Dialogue:
             tuple(replace(c, title=to_script(c.title, script)) for c in cs) for cs in (reply.choices, reply.follow_ups)
         )
         said = replace(reply, text=to_script(reply.text, script), choices=choices, follow_ups=follow_ups)
+        if reply.outcome is Outcome.SMALLTALK:
+            return said, state  # a thank-you does not take back what was asked
         asked_back = reply.choices[0].intent if reply.choices else ""  # of two matters, the one still open
         about = asked_back if len({c.intent for c in reply.choices}) == 1 else reply.intent
         about = about if about in self.content.intents else ""
@@ -424,8 +426,8 @@ class Dialogue:
 
 _PARTS = re.compile(r"[?。!;\n]+|另外|顺便问")
 _SHORTEST_PART = 4
-_SAME_COURTESY = 0.6
-"""So like a courtesy's phrase must a message be that is not one word for word."""
+_SURE_COURTESY = 0.95
+"""So sure must the matcher be of a courtesy that is not word for word in the list: it ends the matter."""
 _MOST_PARTS = 6
 _NONE = {
     normalise(w) for w in (NONE_OF_THESE, "都没有", "都不对", "两个都不是", "三个都不是", "一个都不是", "其他", "别的")

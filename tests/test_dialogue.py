@@ -201,6 +201,13 @@ def test_small_talk_is_answered_shortly(chat: Chat, text: str) -> None:
     assert len(chat.last.text) < 80
 
 
+def test_a_thank_you_in_between_does_not_take_back_the_question(chat: Chat) -> None:
+    chat.says("房产证能在网上办吗")
+    chat.says("谢谢")
+    chat.says("镇江")
+    assert chat.hears("镇易登")
+
+
 def test_polite_padding_changes_nothing(chat: Chat) -> None:
     chat.says("您好，麻烦请问一下，镇江房产证能在网上办吗，谢谢您了")
     assert chat.hears("镇易登")
