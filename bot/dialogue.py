@@ -8,9 +8,9 @@ from enum import StrEnum
 from functools import lru_cache
 
 from bot.content.load import Content
-from bot.content.models import GENERAL, Answer, Family, Intent
+from bot.content.models import GENERAL, Answer, Intent
 from bot.content.regions import Fit, Found, Gazetteer, Resolution, Role
-from bot.content.signals import Emergencies, SmallTalks, Words
+from bot.content.signals import Decider, Emergencies, SmallTalks
 from bot.matching.matcher import EXACT, Match, Matcher, Verdict
 from bot.matching.wording import Wording
 from bot.text import Script, clean, fold, normalise, script_of, to_script
@@ -437,25 +437,6 @@ _ONLY_FILLER = re.compile(r"(那|那么|我在|在|是)?(呢|吧|的|啊|呀)*")
 _WORTH_OFFERING = 0.25
 """Labels that score this much less than the best are not offered."""
 _SURE = {Outcome.ANSWERED, Outcome.ASK_REGION}
-
-
-class Decider:
-    """Tells a family's members apart by words."""
-
-    def __init__(self, family: Family) -> None:
-        members = family.members.items()
-        self.otherwise = family.otherwise
-        self._words = {key: (Words(m.words), Words(m.unless), Words(m.doubt), m.beats) for key, m in members}
-        self._denials = Words(w for _, m in members for w in m.unless)
-
-    def member(self, read: str) -> str:
-        """The member whose words the question holds; `otherwise` when none, several or a doubtful one does."""
-        bare = normalise(read)
-        fits = [key for key, (words, unless, _, _) in self._words.items() if words.in_text(unless.cut_from(bare))]
-        beaten = {b for key in fits for b in self._words[key][3]}
-        fits = [key for key in fits if key not in beaten]
-        doubtful = len(fits) != 1 or self._words[fits[0]][2].in_text(self._denials.cut_from(bare))
-        return self.otherwise if doubtful else fits[0]
 
 
 def _dont_know() -> str:

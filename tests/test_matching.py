@@ -160,13 +160,16 @@ class TestCache:
     @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 broken", b"not a zip"])
     def test_a_damaged_file_is_made_anew(self, tmp_path: Path, damage: bytes) -> None:
         Cache(tmp_path, LexicalEncoder()).index(PHRASES, [], [])
-        for path in tmp_path.glob("*.npz"):
+        first = {path: path.stat().st_size for path in tmp_path.glob("*.npz")}
+        for path in first:
             path.write_bytes(damage)
         Cache(tmp_path, LexicalEncoder()).index(PHRASES, [], [])
+        assert {path: path.stat().st_size for path in tmp_path.glob("*.npz")} == first
 
     def test_a_folder_that_cannot_be_written_is_no_error(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
-        Cache(tmp_path / "file" / "below", LexicalEncoder()).index(PHRASES, [], [])
+        index = Cache(tmp_path / "file" / "below", LexicalEncoder()).index(PHRASES, [], [])
+        assert len(index.rows) == len(PHRASES)
 
 
 class TestWording:

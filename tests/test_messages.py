@@ -18,7 +18,7 @@ CHINESE = st.text(
 ANYTHING = st.text(st.characters(), max_size=80) | CHINESE
 
 
-def polite(dialogue: Dialogue, text: str) -> None:
+def expect_courtesy(dialogue: Dialogue, text: str) -> None:
     reply, state = dialogue.step(Question(text, NOW))
     assert reply.text.strip()
     assert reply.outcome in Outcome
@@ -30,7 +30,7 @@ def polite(dialogue: Dialogue, text: str) -> None:
 @settings(max_examples=300, deadline=None)
 @given(ANYTHING)
 def test_any_text_gets_a_courteous_reply(dialogue: Dialogue, text: str) -> None:
-    polite(dialogue, text)
+    expect_courtesy(dialogue, text)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_any_text_gets_a_courteous_reply(dialogue: Dialogue, text: str) -> None:
     ],
 )  # fmt: skip
 def test_odd_messages_get_a_courteous_reply(dialogue: Dialogue, text: str) -> None:
-    polite(dialogue, text)
+    expect_courtesy(dialogue, text)
 
 
 def test_a_message_that_is_too_long_is_refused_with_the_limit(dialogue: Dialogue) -> None:

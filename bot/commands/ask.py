@@ -114,4 +114,4 @@ def _plain(reply: Reply) -> str:
 
 def _lines() -> Iterable[str]:
     sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]  # a stray byte must not end the run
-    return (line.rstrip("\n") for line in sys.stdin)
+    return (line.rstrip("\r\n") for line in sys.stdin)

@@ -1,11 +1,11 @@
-"""What comes before any matching: emergencies and small talk, by word lists that admins edit."""
+"""Word lists that admins edit: emergencies, small talk, and what tells the members of a family apart."""
 
 import re
 from collections.abc import Iterable, Mapping
 
 from rapidfuzz import fuzz, process
 
-from bot.content.models import SmallTalk, UrgentRule
+from bot.content.models import Family, SmallTalk, UrgentRule
 from bot.text import fold, normalise
 
 GAP_CHARACTERS = 4
@@ -66,3 +66,22 @@ class SmallTalks:
             return self._talks.get(bare, "")
         best = process.extractOne(bare, self._talks.keys(), scorer=fuzz.ratio, score_cutoff=ALIKE)
         return self._talks[best[0]] if best else ""
+
+
+class Decider:
+    """Tells a family's members apart by words."""
+
+    def __init__(self, family: Family) -> None:
+        members = family.members.items()
+        self.otherwise = family.otherwise
+        self._words = {key: (Words(m.words), Words(m.unless), Words(m.doubt), m.beats) for key, m in members}
+        self._denials = Words(w for _, m in members for w in m.unless)
+
+    def member(self, read: str) -> str:
+        """The member whose words the question holds; `otherwise` when none, several or a doubtful one does."""
+        bare = normalise(read)
+        fits = [key for key, (words, unless, _, _) in self._words.items() if words.in_text(unless.cut_from(bare))]
+        beaten = {b for key in fits for b in self._words[key][3]}
+        fits = [key for key in fits if key not in beaten]
+        doubtful = len(fits) != 1 or self._words[fits[0]][2].in_text(self._denials.cut_from(bare))
+        return self.otherwise if doubtful else fits[0]
