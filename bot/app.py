@@ -15,10 +15,10 @@ from bot.matching.matcher import Kind, Matcher, Phrase
 from bot.matching.wording import Wording
 
 
-def read_content(config: Config) -> tuple[Content, list[Problem]]:
-    """What the folders hold, and what is wrong with their form."""
+def read_content(config: Config, *, checks: bool = True) -> tuple[Content, list[Problem]]:
+    """What the folders hold (the check questions only when asked for), and what is wrong with their form."""
     settings = config.content
-    return load_content(settings.intents, settings.knowledge, settings.max_file_bytes)
+    return load_content(settings.intents, settings.knowledge, settings.max_file_bytes, checks=checks)
 
 
 def build_dialogue(config: Config, content: Content, before_fit: Callable[[], None] = lambda: None) -> Dialogue:

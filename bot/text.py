@@ -22,6 +22,8 @@ _SPACE = re.compile(r"\s+")
 
 def clean(text: str) -> str:
     """The text without what cannot be seen: control, zero-width, direction marks, lone surrogates, private use."""
+    if text.isprintable():
+        return text.strip()
     hidden = {"Cc", "Cf", "Cs", "Co", "Cn"}
     kept = (c if c == "\n" or unicodedata.category(c) not in hidden else " " * c.isspace() for c in text)
     return "".join(kept).strip()

@@ -35,7 +35,7 @@ def run(
 
 def open_dialogue(config: Config) -> Dialogue:
     """The dialogue over content that it can run with; what else is wrong is for `hotline check`."""
-    content, problems = read_content(config)
+    content, problems = read_content(config, checks=False)
     usable([*problems, *dangling(content, rules(config))])
     return build_dialogue(config, content, tell_of_fit)
 

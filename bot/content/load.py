@@ -59,12 +59,14 @@ class Content:
         return sheet.problem((*start, *loc), f"{key}:{message}", is_warning=is_warning)
 
 
-def load_content(intents: Path, knowledge: Path, max_bytes: int) -> tuple[Content, list[Problem]]:
+def load_content(
+    intents: Path, knowledge: Path, max_bytes: int, *, checks: bool = True
+) -> tuple[Content, list[Problem]]:
     """What can be read of both folders, and every problem of their form; raises ContentError if a folder is missing."""
     for folder, key in ((intents, "content.intents"), (knowledge, "content.knowledge")):
         if not folder.is_dir():
             raise ContentError([Problem(folder, 1, f"找不到这个文件夹;请检查 config.yaml 里的 {key}")])
-    return _Loading(intents, max_bytes).run(knowledge)
+    return _Loading(intents, max_bytes).run(knowledge, checks=checks)
 
 
 class _Loading:
@@ -76,7 +78,7 @@ class _Loading:
         self.places: dict[tuple[str, str], tuple[Sheet, tuple[Key, ...]]] = {}
         self.unreadable: set[str] = set()
 
-    def run(self, knowledge: Path) -> tuple[Content, list[Problem]]:
+    def run(self, knowledge: Path, *, checks: bool) -> tuple[Content, list[Problem]]:
         single = {
             "departments": Department,
             "families": Family,
@@ -99,7 +101,7 @@ class _Loading:
             regions=self.whole("regions", Regions) or Regions.model_construct(places={}, lookalikes=()),
             padding=self.whole("padding", Padding) or Padding(),
             background=(self.whole("background", Background) or Background()).lines,
-            checks=tuple(self.checks()),
+            checks=tuple(self.checks()) if checks else (),
             places=self.places,
             unreadable=frozenset(self.unreadable),
         )
