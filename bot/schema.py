@@ -93,7 +93,7 @@ def _keys_at(model: type[BaseModel], loc: tuple[Key, ...]) -> list[str]:
     """The keys allowed at `loc`: follows the models' annotations down."""
     here = model
     for key in loc:
-        field = here.model_fields.get(str(key)) or here.model_fields.get("root")
+        field = here.model_fields.get(str(key))
         if field is None:
             continue  # a position in a list or the free key of a mapping: same model as its parent's field
         annotation = field.annotation

@@ -22,7 +22,7 @@ def run(
     state = State(region=known_region(dialogue, region))
     if intent is not None and intent not in dialogue.content.intents:
         raise HotlineError(f"没有意图「{intent}」;可用:{'、'.join(dialogue.content.intents)}")
-    for text in _lines() if question is None else [question]:
+    for text in piped_lines() if question is None else [question]:
         asked = Question(text, datetime.now(config.zone))
         reply = _reply(dialogue, asked, intent, state)
         print(json.dumps(as_dict(text, reply), ensure_ascii=False) if as_json else _plain(reply), flush=True)
@@ -112,6 +112,7 @@ def _plain(reply: Reply) -> str:
     return "\n".join(lines)
 
 
-def _lines() -> Iterable[str]:
+def piped_lines() -> Iterable[str]:
+    """Standard input, line by line."""
     sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]  # a stray byte must not end the run
     return (line.rstrip("\r\n") for line in sys.stdin)

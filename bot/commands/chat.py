@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-from bot.commands.ask import explained, known_region, open_dialogue
+from bot.commands.ask import explained, known_region, open_dialogue, piped_lines
 from bot.config import Config
 from bot.dialogue import NONE_OF_THESE, Dialogue, Outcome, Question, Reply, State
 from bot.errors import HotlineError
@@ -69,14 +69,15 @@ class _Talk:
 
 def shown(reply: Reply, script: Script | None = None) -> str:
     """The reply with its buttons as a numbered list."""
+    script = script or Script.SIMPLIFIED
     lines = [reply.text]
     buttons = reply.choices or reply.follow_ups
     if buttons and not reply.choices:
-        lines.append("还想问：")
+        lines.append(to_script("还想问：", script))
     lines += [f"  {n}. {c.title}" for n, c in enumerate(buttons, 1)]
     if reply.outcome is Outcome.CHOICES:
-        lines.append(f"  0. {NONE_OF_THESE}")
-    return to_script("\n".join(lines), script or Script.SIMPLIFIED)
+        lines.append(to_script(f"  0. {NONE_OF_THESE}", script))
+    return "\n".join(lines)
 
 
 def _typed() -> Iterator[str]:
@@ -90,7 +91,6 @@ def _typed() -> Iterator[str]:
 
 
 def _piped() -> Iterator[str]:
-    sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
-    for line in sys.stdin:
-        print(f"{PROMPT}{line.rstrip()}")
+    for line in piped_lines():
+        print(f"{PROMPT}{line}")
         yield line

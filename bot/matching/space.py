@@ -64,11 +64,6 @@ def kernel(likeness: Doubles) -> Doubles:
     return np.asarray(np.exp(-KERNEL_WIDTH * (1 - likeness)))
 
 
-def project(space: Space, vectors: Doubles) -> Doubles:
-    """Encoded rows in the whitened space, length 1."""
-    return _unit((vectors - space.centre) @ space.whitener)
-
-
 def fit(vectors: Vectors, used: np.ndarray | None = None) -> Space:
     """The space of these phrases; `used` (n,) masks those that may shape the whitening."""
     n, k = len(vectors.phrases), int(vectors.labels[-1]) + 1
