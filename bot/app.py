@@ -10,7 +10,7 @@ from bot.dialogue import Dialogue, Limits
 from bot.errors import ContentError, Problem
 from bot.matching.cache import Cache
 from bot.matching.calibration import Mix
-from bot.matching.encoder import make_encoder
+from bot.matching.encoder import ENCODERS
 from bot.matching.matcher import Kind, Matcher, Phrase
 from bot.matching.wording import Wording
 
@@ -25,19 +25,20 @@ def build_dialogue(config: Config, content: Content, before_fit: Callable[[], No
     """The dialogue over this content; fits the matcher, after calling `before_fit`, unless that was done before."""
     wording = Wording(content.synonyms, content.padding.lead, content.padding.trail)
     phrases = labelled(content, wording)
-    encoder = make_encoder(config.matching.encoder)
     background = [wording.standard(line) for line in content.background]
-    index = Cache(config.matching.cache, encoder).index(phrases, background, wording.lead, before_fit)
     settings = config.matching
     mix = Mix(settings.mix_wrong, settings.mix_near, settings.mix_far)
-    thresholds = index.forecast.thresholds(settings.target, mix, settings.false_alarms)
-    matcher = Matcher(phrases, encoder, index, thresholds)
+    matcher = None
+    for encoder in reversed([make() for make in ENCODERS[settings.encoder]]):
+        index = Cache(settings.cache, encoder).index(phrases, background, wording.lead, before_fit)
+        above = index.forecast.thresholds(settings.target, mix, settings.false_alarms, settings.topic_margin)
+        matcher = Matcher(phrases, encoder, index, above, matcher)
+    assert matcher is not None
     limits = Limits(
         config.limits.question_characters,
         settings.max_choices,
         settings.place_bonus,
         settings.place_malus,
-        settings.topic_margin,
         settings.remembered_answers,
     )
     return Dialogue(content, matcher, wording, limits)

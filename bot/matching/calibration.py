@@ -33,6 +33,8 @@ class Thresholds:
     offer: float
     urgent: float = 0.0
     """To be taken for an emergency when one comes first: low, for a missed one is worse than a false alarm."""
+    margin: float = 0.0
+    """Where the best intent and the best shadow topic are nearer to each other than this, only the citizen can tell."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Forecast:
         risk = mix.wrong * _above(self.wrong, at) + mix.near * near + mix.far * _above(self.background, at)
         return np.asarray(risk)
 
-    def thresholds(self, target: float, mix: Mix, false_alarms: float) -> Thresholds:
+    def thresholds(self, target: float, mix: Mix, false_alarms: float, margin: float = 0.0) -> Thresholds:
         """The smallest confidences at which the forecast risk is within `target`, and the lower one for offering."""
         grid = np.unique(np.concatenate([self.right, self.unknown, self.shadow, self.background, [NEVER]]))
         answer = float(grid[np.flatnonzero(self.risk(grid, mix) <= target)[0]])
@@ -71,7 +73,7 @@ class Forecast:
         near = float(np.quantile(self.right, OFFER_NEAR)) if len(self.right) else far
         grid = np.unique(np.append(self.alarm, 0.0))
         urgent = float(grid[np.flatnonzero(_above(self.alarm, grid, self.alarm_weights) <= false_alarms)[0]])
-        return Thresholds(answer, min(answer, max(far, near)), urgent)
+        return Thresholds(answer, min(answer, max(far, near)), urgent, margin)
 
 
 def forecast(vectors: Vectors, space: Space, is_intent: np.ndarray, is_urgent: np.ndarray) -> Forecast:

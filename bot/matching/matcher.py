@@ -1,8 +1,8 @@
 """One question against all phrases: ranked labels and how sure. A label is an intent, a family or a shadow topic."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 
@@ -19,6 +19,8 @@ NEIGHBOURS = 3
 """Nearest phrases of a family's member whose mean likeness decides between members."""
 KEPT = 8
 """Labels that are ranked in the result."""
+WORTH_OFFERING = 0.25
+"""Labels that score this much less than the best are not offered."""
 EXACT = 9.0
 """The confidence of a question that is word for word a phrase of one label."""
 
@@ -72,6 +74,8 @@ class Match:
     ranked: tuple[Ranked, ...]
     nearness: Mapping[str, float]
     """Mean likeness of the nearest phrases of every member of the ranked labels."""
+    seconded: bool = False
+    """Whether it is answered on the second encoder's word, where the first would have offered choices."""
 
 
 @dataclass(frozen=True)
@@ -97,11 +101,12 @@ class Matcher:
         encoder: Encoder,
         index: Index,
         thresholds: Thresholds,
+        second: "Matcher | None" = None,
     ) -> None:
         self.phrases = by_label(phrases)
         self.intents = frozenset(p.label for p in phrases if p.kind is Kind.INTENT)
         """Labels that may be answered."""
-        self.encoder, self.index, self.above = encoder, index, thresholds
+        self.encoder, self.index, self.above, self.second = encoder, index, thresholds, second
         self.labels, starts = np.unique([p.label for p in self.phrases], return_index=True)
         self._bounds = np.append(starts, len(self.phrases))
 
@@ -110,7 +115,8 @@ class Matcher:
         known = self._exact.get(normalise(question))
         if known:
             itself = Ranked(known.label, EXACT, known.text, 1.0)
-            return Match(self.verdict(EXACT, known.label), EXACT, (itself,), {known.intent: 1.0})
+            verdict = Verdict.ANSWER if known.kind is Kind.INTENT else Verdict.REFUSE
+            return Match(verdict, EXACT, (itself,), {known.intent: 1.0})
         row = self._project([question])[0]
         likeness = self.index.rows @ row
         nearest = np.maximum.reduceat(likeness[: len(self.phrases)], self._bounds[:-1])
@@ -122,17 +128,42 @@ class Matcher:
         ranked = tuple(self._ranked(int(top[i]), float(scores[i]), likeness) for i in order)
         lead = ranked[0].score - ranked[1].score if len(ranked) > 1 else ranked[0].score
         confidence = ranked[0].score + MARGIN_WEIGHT * lead
-        return Match(self.verdict(confidence, ranked[0].label), confidence, ranked, self._nearness(ranked, likeness))
+        match = Match(self._verdict(confidence, ranked), confidence, ranked, self._nearness(ranked, likeness))
+        return self._seconded(match, question, adjust) if match.verdict is Verdict.OFFER and self.second else match
 
     def knows(self, question: str) -> bool:
         """Whether the question is word for word a phrase."""
         return self._exact.get(normalise(question)) is not None
 
-    def verdict(self, confidence: float, label: str) -> Verdict:
-        """What may be done with the best label; one with a single phrase answers only that phrase."""
-        if confidence > self.above.answer and (confidence >= EXACT or self._size(label) > 1):
-            return Verdict.ANSWER
-        return Verdict.OFFER if confidence > self.above.offer else Verdict.REFUSE
+    def worth_offering(self, match: Match) -> Iterator[Ranked]:
+        """The intents of a match that score nearly as well as its best label."""
+        return (r for r in match.ranked if r.label in self.intents and r.score > match.ranked[0].score - WORTH_OFFERING)
+
+    def _verdict(self, confidence: float, ranked: Sequence[Ranked]) -> Verdict:
+        """What may be done; a label with a single phrase answers only that phrase, a shadow topic nothing."""
+        best = ranked[0].label
+        if best not in self.intents and not self._close_to_a_topic(ranked):
+            return Verdict.REFUSE
+        if confidence <= self.above.offer:
+            return Verdict.REFUSE
+        sure = confidence > self.above.answer and self._size(best) > 1 and not self._close_to_a_topic(ranked)
+        return Verdict.ANSWER if sure else Verdict.OFFER
+
+    def _close_to_a_topic(self, ranked: Sequence[Ranked]) -> bool:
+        """Whether an intent and a shadow topic are so close that only the citizen can tell which is meant."""
+        intents = [r.score for r in ranked if r.label in self.intents]
+        topics = [r.score for r in ranked if r.label not in self.intents]
+        return bool(intents and topics) and abs(intents[0] - topics[0]) < self.above.margin
+
+    def _seconded(self, match: Match, question: str, adjust: Mapping[str, float] | None) -> Match:
+        """Answered after all when the second encoder is sure of one of the choices."""
+        assert self.second is not None
+        other = self.second.match(question, adjust)
+        sure = [r for r in self.worth_offering(match) if r.label == other.ranked[0].label]
+        if other.verdict is not Verdict.ANSWER or not sure:
+            return match
+        rest = [r for r in match.ranked if r not in sure]
+        return replace(match, verdict=Verdict.ANSWER, ranked=(*sure, *rest), seconded=True)
 
     def _project(self, texts: Sequence[str]) -> Floats:
         rows = (self.encoder.encode([for_encoder(t) for t in texts]) - self.index.centre) @ self.index.whitener
