@@ -93,6 +93,8 @@ class Member(Frozen):
     """Taken out of the question before `words` are looked for: 不带星 is no star."""
     doubt: tuple[Text, ...] = ()
     """Where one of these stands too, the member is not certain and `otherwise` answers."""
+    sounds: tuple[Text, ...] = ()
+    """Homophones of these (带型号 for 带星号) are a doubt for all the other members."""
     beats: tuple[Text, ...] = ()
 
 

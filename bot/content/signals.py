@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 
 from rapidfuzz import fuzz, process
 
@@ -23,6 +24,7 @@ class Words:
         written = [re.split(r"\.{3,}", w) for w in fold(_BAR.join(words)).split(_BAR)]
         parts = [[re.sub(r"[^\w*+]|_", "", part) for part in word] for word in written]
         self._plain = sorted({p[0] for p in parts if len(p) == 1 and p[0]}, key=len, reverse=True)
+        parts.sort(key=lambda word: sum(map(len, word)), reverse=True)
         gap = f".{{0,{GAP_CHARACTERS}}}"
         self._gapped = re.compile("|".join(gap.join(map(re.escape, p)) for p in parts if len(p) > 1) or "(?!)")
 
@@ -68,13 +70,39 @@ class SmallTalks:
         return self._talks[best[0]] if best else ""
 
 
+class Sounds:
+    """Words to listen for: found in a text that spells them with other characters of the same sound."""
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self._words = [(word, [_readings(c) for c in word]) for word in map(normalise, words)]
+
+    def misspelt_in(self, bare: str) -> bool:
+        """Whether the text sounds like one of the words and does not hold it as it is written."""
+        heard = [_readings(c) for c in bare]
+        return any(
+            bare[at : at + len(word)] != word and all(a & b for a, b in zip(heard[at:], syllables, strict=False))
+            for word, syllables in self._words
+            for at in range(len(bare) - len(word) + 1)
+        )
+
+
+@cache
+def _readings(character: str) -> frozenset[str]:
+    """How a character may be read, without tone, in/ing and en/eng as one: many Southerners do not tell them apart."""
+    from pypinyin import Style, pinyin  # its dictionary is read here: few questions need it
+
+    readings = pinyin(character, style=Style.NORMAL, heteronym=True)[0]
+    return frozenset(r[:-1] if r.endswith(("ing", "eng")) else r for r in readings)
+
+
 class Decider:
-    """Tells a family's members apart by words."""
+    """Tells a family's members apart by words, and hears their homophones."""
 
     def __init__(self, family: Family) -> None:
         members = family.members.items()
         self.otherwise = family.otherwise
         self._words = {key: (Words(m.words), Words(m.unless), Words(m.doubt), m.beats) for key, m in members}
+        self._sounds = {key: Sounds(m.sounds) for key, m in members}
         self._denials = Words(w for _, m in members for w in m.unless)
 
     def member(self, read: str) -> str:
@@ -83,5 +111,7 @@ class Decider:
         fits = [key for key, (words, unless, _, _) in self._words.items() if words.in_text(unless.cut_from(bare))]
         beaten = {b for key in fits for b in self._words[key][3]}
         fits = [key for key in fits if key not in beaten]
-        doubtful = len(fits) != 1 or self._words[fits[0]][2].in_text(self._denials.cut_from(bare))
-        return self.otherwise if doubtful else fits[0]
+        if len(fits) != 1 or self._words[fits[0]][2].in_text(self._denials.cut_from(bare)):
+            return self.otherwise
+        misheard = any(sounds.misspelt_in(bare) for key, sounds in self._sounds.items() if key != fits[0])
+        return self.otherwise if misheard else fits[0]
