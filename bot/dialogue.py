@@ -113,7 +113,6 @@ class Limits:
     max_choices: int
     place_bonus: float
     place_malus: float
-    topic_margin: float
     remembered_answers: int
 
 
@@ -276,28 +275,17 @@ class Dialogue:
             return Reply(Outcome.URGENT, self.content.urgent[top].text, top, trace=replace(trace, why="像是紧急情况"))
         if top in self.content.small_talk and match.confidence > _SURE_COURTESY and not found.mentions:
             return self._courtesy(top, trace)
-        verdict = match.verdict
-        if self._close_to_a_topic(match):
-            verdict = Verdict.OFFER if verdict is Verdict.ANSWER else verdict
-        elif top not in self.matcher.intents:
-            return Reply(
-                Outcome.UNANSWERED, _dont_know(), trace=replace(trace, why=f"最接近影子话题「{self._title(top)}」")
-            )
-        if verdict is Verdict.ANSWER:
+        if match.verdict is Verdict.ANSWER:
             intents = self._members(top, match, trace.read, found, state.region)
-            return self._about(intents, found, state.region, today, replace(trace, why="把握够，直接答"))
-        if verdict is Verdict.OFFER:
+            why = "第二个编码器有把握，直接答" if match.seconded else "把握够，直接答"
+            return self._about(intents, found, state.region, today, replace(trace, why=why))
+        if match.verdict is Verdict.OFFER:
             choices = tuple(self._offers(match, trace.read, found, state.region))[: self.limits.max_choices]
             if choices:
-                why = replace(trace, why="有几分像，请市民选")
-                return Reply(Outcome.CHOICES, "您想问的是哪一件？", choices=choices, trace=why)
-        return Reply(Outcome.UNANSWERED, _dont_know(), trace=replace(trace, why="把握不够"))
-
-    def _close_to_a_topic(self, match: Match) -> bool:
-        """Whether an intent and a shadow topic are so close that only the citizen can tell which is meant."""
-        intents = [r.score for r in match.ranked if r.label in self.matcher.intents]
-        topics = [r.score for r in match.ranked if r.label not in self.matcher.intents]
-        return bool(intents and topics) and abs(intents[0] - topics[0]) < self.limits.topic_margin
+                offered = replace(trace, why="有几分像，请市民选")
+                return Reply(Outcome.CHOICES, "您想问的是哪一件？", choices=choices, trace=offered)
+        why = "把握不够" if top in self.matcher.intents else f"最接近影子话题「{self._title(top)}」"
+        return Reply(Outcome.UNANSWERED, _dont_know(), trace=replace(trace, why=why))
 
     def _about(self, intents: Sequence[str], found: Found, remembered: str, today: date, trace: Trace) -> Reply:
         """The answer of the first intent (with close relatives), or the question which place is meant."""
@@ -307,6 +295,9 @@ class Dialogue:
         if resolved.fit is Fit.ASK:
             choices = tuple(Choice(region, key, region) for region in resolved.options)
             text = f"「{intent.title}」各地不一样，请问您问的是哪里？"
+            shared = [m.region for m in found.mentions if m.region in self.gazetteer.shared]
+            if shared:
+                text = f"不止一个地方有{shared[0]}，请问您问的是哪里的？"
             return Reply(Outcome.ASK_REGION, text, key, choices=choices, trace=trace)
         asked = self.gazetteer.named(found) or ((remembered,) if remembered else ())
         answer = intent.answer_for(resolved.region)
@@ -359,13 +350,11 @@ class Dialogue:
                 yield Choice(self.content.intents[key].title, key, resolved.region)
 
     def _offers(self, match: Match, read: str, found: Found, remembered: str) -> Iterator[Choice]:
-        worth = match.ranked[0].score - _WORTH_OFFERING
-        for ranked in match.ranked:
-            if ranked.label in self.matcher.intents and ranked.score > worth:
-                for key in self._members(ranked.label, match, read, found, remembered):
-                    resolved = self.gazetteer.resolve(self.content.intents[key], found, remembered)
-                    if resolved.fit is not Fit.NONE:
-                        yield Choice(self.content.intents[key].title, key, resolved.region)
+        for ranked in self.matcher.worth_offering(match):
+            for key in self._members(ranked.label, match, read, found, remembered):
+                resolved = self.gazetteer.resolve(self.content.intents[key], found, remembered)
+                if resolved.fit is not Fit.NONE:
+                    yield Choice(self.content.intents[key].title, key, resolved.region)
 
     def _members(self, label: str, match: Match, read: str, found: Found, remembered: str) -> list[str]:
         """The intents of a family that the question is about, best first; the label itself where it is no family."""
@@ -434,8 +423,6 @@ _NONE = {
 }
 _ORDINAL = re.compile(r"^(?:选|第)?([一二三四五六七八九]|\d)(?:个|项|条)?$")
 _ONLY_FILLER = re.compile(r"(那|那么|我在|在|是)?(呢|吧|的|啊|呀)*")
-_WORTH_OFFERING = 0.25
-"""Labels that score this much less than the best are not offered."""
 _SURE = {Outcome.ANSWERED, Outcome.ASK_REGION}
 
 
@@ -445,8 +432,8 @@ def _dont_know() -> str:
 
 def _notice(answer: Answer, source: Source) -> str:
     over = f"{_spoken(answer.valid_until)}后已失效" if answer.expiry_known else "早已失效"
-    when = f"{_spoken(source.published[:7])}的" if source.published else "过去的"
-    return f"⚠️ 以下是 {when}规定，{over}，现行规定请拨 12345。\n"
+    when = f" {_spoken(source.published[:7])}的" if source.published else "过去的"
+    return f"⚠️ 以下是{when}规定，{over}，现行规定请拨 12345。\n"
 
 
 def _spoken(when: str) -> str:

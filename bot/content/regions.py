@@ -58,6 +58,8 @@ class Resolution:
     options: tuple[str, ...] = ()
 
 
+_MOVED = re.compile(r"(搬到|搬去|搬来|搬回|调到|嫁到|落户到?|定居到?)$")
+_STAYS = re.compile(r"(在|住)$")
 _FROM_BEFORE = re.compile(r"(从|由|自|来自|去过|到过|离开|路过|经过|途经|途径|待过)$")
 _FROM_AFTER = re.compile(r"(市|等地|那边|那儿|那里|这边)?(刚|才)?(回来|返|过来|来的|来人|来这|旅居|出发|回的)")
 _TO_BEFORE = re.compile(r"(去|来|到|往|飞|回|返|返回|抵达|开往|进入?|入|驶入|送到|下)(一?趟)?$")
@@ -86,6 +88,8 @@ class Gazetteer:
             self.parents.setdefault(key, parent)
             for word in words:
                 self.names[word].append(key)
+        self.shared = {w: keys for w, keys in self.names.items() if len(keys) > 1 and keys[0] not in self.ours}
+        """Names of several places, none of them ours alone: 鼓楼区."""
 
     def up(self, region: str) -> Iterator[str]:
         """The region and everything above it, nearest first."""
@@ -129,10 +133,11 @@ class Gazetteer:
         asked = self._asked(found, remembered, regional)
         if not asked:
             return self._unplaced(regional, has_general)
-        above = [next((r for r in self.up(place) if r in regional), "") for place in asked]
+        meant = [key for place in asked for key in self.shared.get(place, [place])]
+        above = [next((r for r in self.up(place) if r in regional), "") for place in meant]
         fits = tuple(dict.fromkeys(filter(None, above)))
-        fits = fits or tuple(r for r in regional if any(self.inside(r, place) for place in asked))
-        if len(fits) == 1:
+        fits = fits or tuple(r for r in regional if any(self.inside(r, place) for place in meant))
+        if len(fits) == 1 and not any(place in self.shared for place in asked):
             return Resolution(Fit.ANSWER, fits[0])
         if fits:
             return Resolution(Fit.ASK, options=fits)
@@ -190,19 +195,24 @@ class Gazetteer:
                 return inside[0]
         if candidates[0] in self.ours or len(candidates) == 1:
             return candidates[0]
-        return word  # several cities have one: better nobody's answer than another city's
+        return word  # several cities have one: it is asked which, where one of them has an answer
 
     def _words_in(self, text: str, but: str) -> list[str]:
         return [w for _, _, w in self._spans(text) if w in self.names and w != but]
 
 
 def _role(before: str, after: str, between: str | None) -> Role:
+    if _MOVED.search(before):
+        return Role.AT
     if _FROM_BEFORE.search(before):
         return Role.FROM
     if _TO_BEFORE.search(before):
         return Role.TO
-    leaves = _FROM_AFTER.match(after) or (between is not None and _GOES_ON.match(between))
-    return Role.FROM if leaves else Role.AT
+    if _FROM_AFTER.match(after):
+        return Role.FROM
+    if _STAYS.search(before):
+        return Role.AT  # 我在通州，能去苏州吗
+    return Role.FROM if between is not None and _GOES_ON.match(between) else Role.AT
 
 
 def _around(before: str, after: str, role: Role, touches: bool) -> tuple[str, int]:
