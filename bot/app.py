@@ -10,7 +10,7 @@ from bot.dialogue import Dialogue, Limits
 from bot.errors import ContentError, Problem
 from bot.matching.cache import Cache
 from bot.matching.calibration import Mix
-from bot.matching.encoder import ENCODERS
+from bot.matching.encoder import make_encoders
 from bot.matching.matcher import Kind, Matcher, Phrase
 from bot.matching.wording import Wording
 
@@ -29,7 +29,7 @@ def build_dialogue(config: Config, content: Content, before_fit: Callable[[], No
     settings = config.matching
     mix = Mix(settings.mix_wrong, settings.mix_near, settings.mix_far)
     matcher = None
-    for encoder in reversed([make() for make in ENCODERS[settings.encoder]]):
+    for encoder in reversed(make_encoders(settings.encoder)):
         index = Cache(settings.cache, encoder).index(phrases, background, wording.lead, before_fit)
         above = index.forecast.thresholds(settings.target, mix, settings.false_alarms, settings.topic_margin)
         matcher = Matcher(phrases, encoder, index, above, matcher)

@@ -41,7 +41,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.command == "check":
         from bot.commands import check
 
-        return check.run(config, show_expired=options.expired, show_near=options.near)
+        return check.run(config, show_expired=options.expired, show_near=options.near, picture=options.curve)
     if options.command == "chat":
         from bot.commands import chat
 
@@ -109,4 +109,12 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="检查内容和设置", description="检查内容和设置;有错误时退出码为 1。")
     check.add_argument("--expired", action="store_true", help="逐条列出已过期的答复")
     check.add_argument("--near", action="store_true", help="逐条列出差一步的检查题")
+    check.add_argument(
+        "--curve",
+        nargs="?",
+        type=Path,
+        const=Path(".data/curve.svg"),
+        metavar="图.svg",
+        help="算出并画出 target 取不同值时的成绩",
+    )
     return parser

@@ -42,7 +42,7 @@ class ContentSettings(Frozen):
 class MatchingSettings(Frozen):
     """How sure the matcher must be; see `bot.matching`."""
 
-    encoder: Literal["use", "e5", "both", "lexical"] = "use"
+    encoder: Literal["use", "e5", "both", "lexical"] = "both"
     cache: Path = Path(".data/cache")
     target: Share = 0.03
     false_alarms: Share = 0.015

@@ -415,7 +415,7 @@ class Dialogue:
 
 _PARTS = re.compile(r"[?。!;\n]+|另外|顺便问")
 _SHORTEST_PART = 4
-_SURE_COURTESY = 0.95
+_SURE_COURTESY = 0.62
 """So sure must the matcher be of a courtesy that is not word for word in the list: it ends the matter."""
 _MOST_PARTS = 6
 _NONE = {

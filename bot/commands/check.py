@@ -1,16 +1,18 @@
 """`hotline check`: every mistake in content and config as one line with its cure, then the check questions' shares."""
 
 from datetime import datetime
+from pathlib import Path
 
 from bot.app import build_dialogue, read_content, rules
 from bot.commands.ask import tell_of_fit
 from bot.config import Config
 from bot.content.lint import expired, lint
+from bot.content.load import Content
 from bot.errors import Problem
 from bot.gate import Grade, Graded, failures, near_duplicates, run_checks, told
 
 
-def run(config: Config, *, show_expired: bool, show_near: bool) -> int:
+def run(config: Config, *, show_expired: bool, show_near: bool, picture: Path | None) -> int:
     """0 when the content may go live, 1 when something must be put right."""
     now = datetime.now(config.zone)
     content, problems = read_content(config)
@@ -30,6 +32,8 @@ def run(config: Config, *, show_expired: bool, show_near: bool) -> int:
         for g in (g for g in graded if g.grade is Grade.NEAR):
             print(f"差一步 {g.name}「{g.check.ask}」应为 {g.check.expect},实际 {told(g.reply)}")
     _summary(graded, problems)
+    if picture and graded:
+        _curve(config, content, picture)
     return 1 if _errors(problems) else 0
 
 
@@ -43,6 +47,21 @@ def _summary(graded: list[Graded], problems: list[Problem]) -> None:
         print("没有检查题;请在 intents/checks/ 里写几道,见 intents/README.md")
     errors = len(_errors(problems))
     print(f"有 {errors} 处错误要改" if errors else "内容没有错误")
+
+
+def _curve(config: Config, content: Content, picture: Path) -> None:
+    """What other targets would give, line by line as they are known."""
+    from bot.commands.curve import curve, draw  # the drawing library is loaded only for this
+
+    print("matching.target   能答的题:答对  差一步    答错   答不了的题:误答")
+    points = []
+    for p in curve(config, content):
+        points.append(p)
+        mark = "  现在的设置" if p.target == config.matching.target else ""
+        shares = f"{p.right:20.1%}{p.near:8.1%}{p.wrong:8.1%}{p.false:16.1%}"
+        print(f"{p.target:<10}{shares}{mark}", flush=True)
+    draw(points, picture)
+    print(f"图:{picture}")
 
 
 def _errors(problems: list[Problem]) -> list[Problem]:

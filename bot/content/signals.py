@@ -50,7 +50,7 @@ class Emergencies:
         """The number to dial first, or nothing. 救命 and the like count whatever else is said."""
         bare = normalise(text)
         for number, words, unless, always in self._rules:
-            if always.in_text(bare) or (words.in_text(bare) and not unless.in_text(bare)):
+            if always.in_text(unless.cut_from(bare)) or (words.in_text(bare) and not unless.in_text(bare)):
                 return number
         return ""
 
@@ -111,7 +111,8 @@ class Decider:
         fits = [key for key, (words, unless, _, _) in self._words.items() if words.in_text(unless.cut_from(bare))]
         beaten = {b for key in fits for b in self._words[key][3]}
         fits = [key for key in fits if key not in beaten]
-        if len(fits) != 1 or self._words[fits[0]][2].in_text(self._denials.cut_from(bare)):
+        text = self._denials.cut_from(bare)
+        if len(fits) != 1 or self._words[fits[0]][2].in_text(text):
             return self.otherwise
-        misheard = any(sounds.misspelt_in(bare) for key, sounds in self._sounds.items() if key != fits[0])
-        return self.otherwise if misheard else fits[0]
+        rivals = self._sounds.keys() - {fits[0]} - beaten
+        return self.otherwise if any(self._sounds[key].misspelt_in(text) for key in rivals) else fits[0]

@@ -17,7 +17,7 @@ from bot.matching.calibration import Forecast
 from bot.matching.encoder import Encoder, Floats
 from bot.matching.matcher import Index, Phrase, build_index
 
-FORMAT = "6"
+FORMAT = "8"
 """Raised when the fit changes, so that older files are not used."""
 KEPT_FITS = 4
 

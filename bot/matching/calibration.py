@@ -1,5 +1,7 @@
 """Thresholds from the content's own phrases: how sure must the matcher be before it may answer, or offer?"""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +10,10 @@ from bot.matching.encoder import Doubles
 from bot.matching.space import RIDGE_WEIGHT, Space, Vectors, confidences, fit, kernel
 
 FOLDS = 5
+MOST_THREADS = 2
+"""Folds that are fitted at once: each takes some hundred megabytes."""
+MOST_FORECAST = 10_000
+"""Phrases that are left out in turn; of more, those of some labels in each fold."""
 OFFER_FAR = 0.95
 """This share of the background must stay below the threshold for offering …"""
 OFFER_NEAR = 0.03
@@ -80,29 +86,16 @@ def forecast(vectors: Vectors, space: Space, is_intent: np.ndarray, is_urgent: n
     """Leave-one-out and leave-label-out in closed form; the whitening is refitted without the labels of each fold."""
     k = len(is_intent)
     fold = np.random.RandomState(0).permutation(k) % FOLDS
-    ones: list[Doubles] = [np.zeros(0)]
-    firsts, owns = [np.zeros(0, int)], [np.zeros(0, int)]
-    alls: list[Doubles] = [np.zeros(0)]
-    strangers, sizes, calm = [np.zeros(0, int)], [np.zeros(0)], [np.zeros(0, bool)]
-    for f in range(min(FOLDS, k)):
-        part = fit(vectors, fold[vectors.labels] != f)
-        for label in map(int, np.flatnonzero(fold == f)):
-            rows = np.flatnonzero(vectors.labels == label)
-            if len(rows) > 1:
-                confidence, first = confidences(_without_itself(vectors, part, rows))
-                ones.append(confidence)
-                firsts.append(first)
-                owns.append(np.full(len(rows), label))
-            confidence, first = confidences(_without_label(vectors, part, rows, label))
-            alls.append(confidence)
-            strangers.append(first)
-            sizes.append(np.full(len(rows), len(rows), float))
-            calm.append(np.full(len(rows), not is_urgent[label]))
-    one, own, first = np.concatenate(ones), np.concatenate(owns), np.concatenate(firsts)
-    unknown, stranger, weights, quiet = map(np.concatenate, (alls, strangers, [1 / s for s in sizes], calm))
+    with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:  # the algebra lets go of the interpreter
+        rehearsed = [r for part in pool.map(lambda f: _rehearse(vectors, fold, f), range(min(FOLDS, k))) for r in part]
+    one, first, unknown, stranger = (np.concatenate([getattr(r, name) for r in rehearsed]) for name in _COLUMNS)
+    own = np.concatenate([np.full(len(r.alone), r.label) for r in rehearsed])
+    left_out = np.concatenate([np.full(len(r.unknown), r.label) for r in rehearsed])
+    sizes = np.bincount(vectors.labels)
     mine = is_intent[own]
     misled = np.where(is_intent[first] & (first != own), one, -1.0)
     confidence, top = confidences(_scores(vectors, space, np.arange(len(vectors.phrases), len(space.rows))))
+    quiet = ~is_urgent[left_out]
     return Forecast(
         right=one[mine],
         wrong=misled[mine],
@@ -110,10 +103,48 @@ def forecast(vectors: Vectors, space: Space, is_intent: np.ndarray, is_urgent: n
         shadow=misled[~mine],
         background=np.where(is_intent[top], confidence, -1.0),
         alarm=np.where(is_urgent[stranger], unknown, -1.0)[quiet],
-        unknown_weights=weights,
-        shadow_weights=1 / np.bincount(vectors.labels)[own[~mine]],
-        alarm_weights=weights[quiet],
+        unknown_weights=1 / sizes[left_out],
+        shadow_weights=1 / sizes[own[~mine]],
+        alarm_weights=(1 / sizes[left_out])[quiet],
     )
+
+
+@dataclass(frozen=True)
+class _Rehearsed:
+    """What becomes of one label's phrases when they were not learnt."""
+
+    label: int
+    alone: Doubles
+    """Confidence of each left out alone, and the label that came first; none for a single phrase."""
+    first: np.ndarray
+    unknown: Doubles
+    """The same with all of them left out."""
+    stranger: np.ndarray
+
+
+_COLUMNS = ("alone", "first", "unknown", "stranger")
+
+
+def _rehearse(vectors: Vectors, fold: np.ndarray, f: int) -> list[_Rehearsed]:
+    """One fold's labels, judged in a space that their phrases did not shape."""
+    part = fit(vectors, fold[vectors.labels] != f)
+    rehearsed = []
+    for label in _some(np.flatnonzero(fold == f), np.bincount(vectors.labels)):
+        rows = np.flatnonzero(vectors.labels == label)
+        alone: Doubles = np.zeros(0)
+        first = np.zeros(0, int)
+        if len(rows) > 1:
+            alone, first = confidences(_without_itself(vectors, part, rows))
+        unknown, stranger = confidences(_without_label(vectors, part, rows, label))
+        rehearsed.append(_Rehearsed(label, alone, first, unknown, stranger))
+    return rehearsed
+
+
+def _some(labels: np.ndarray, sizes: np.ndarray) -> list[int]:
+    """A fold's labels, as many as have their share of MOST_FORECAST phrases."""
+    shuffled = np.random.RandomState(0).permutation(labels)
+    before = np.cumsum(sizes[shuffled]) - sizes[shuffled]
+    return sorted(map(int, shuffled[before < MOST_FORECAST / FOLDS]))
 
 
 def _scores(vectors: Vectors, space: Space, rows: np.ndarray) -> Doubles:

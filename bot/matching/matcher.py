@@ -10,9 +10,14 @@ import numpy as np
 
 from bot.matching.calibration import Forecast, Thresholds, forecast
 from bot.matching.encoder import Doubles, Encoder, Floats
-from bot.matching.space import MARGIN_WEIGHT, RIDGE_WEIGHT, Vectors, fit, kernel, variations
+from bot.matching.space import MARGIN_WEIGHT, RIDGE_WEIGHT, Vectors, fit, kernel, principal_axes, variations
 from bot.text import for_encoder, normalise
 
+PREFILTERED = 20_000
+"""From so many rows on, only the nearest by their leading axes are compared in full …"""
+LEADING_AXES = 64
+CANDIDATES = 400
+"""… and so many of them."""
 RERANKED = 30
 """Labels, by their nearest phrase, that the ridge scores too."""
 NEIGHBOURS = 3
@@ -85,7 +90,7 @@ class Index:
     centre: Floats
     whitener: Floats
     rows: Floats
-    """(phrases + background, d)"""
+    """(phrases + background, d) on their principal axes, the one with the most variance first."""
     learnt: np.ndarray
     weights: Floats
     """(k, learnt)"""
@@ -118,7 +123,7 @@ class Matcher:
             verdict = Verdict.ANSWER if known.kind is Kind.INTENT else Verdict.REFUSE
             return Match(verdict, EXACT, (itself,), {known.intent: 1.0})
         row = self._project([question])[0]
-        likeness = self.index.rows @ row
+        likeness = self._likeness(row)
         nearest = np.maximum.reduceat(likeness[: len(self.phrases)], self._bounds[:-1])
         top = np.argpartition(-nearest, RERANKED)[:RERANKED] if len(nearest) > RERANKED else np.arange(len(nearest))
         scores = nearest[top] + RIDGE_WEIGHT * (self.index.weights[top] @ kernel(likeness[self.index.learnt]))
@@ -129,7 +134,7 @@ class Matcher:
         lead = ranked[0].score - ranked[1].score if len(ranked) > 1 else ranked[0].score
         confidence = ranked[0].score + MARGIN_WEIGHT * lead
         match = Match(self._verdict(confidence, ranked), confidence, ranked, self._nearness(ranked, likeness))
-        return self._seconded(match, question, adjust) if match.verdict is Verdict.OFFER and self.second else match
+        return self._seconded(match, question, adjust) if match.verdict is Verdict.OFFER else match
 
     def knows(self, question: str) -> bool:
         """Whether the question is word for word a phrase."""
@@ -156,8 +161,9 @@ class Matcher:
         return bool(intents and topics) and abs(intents[0] - topics[0]) < self.above.margin
 
     def _seconded(self, match: Match, question: str, adjust: Mapping[str, float] | None) -> Match:
-        """Answered after all when the second encoder is sure of one of the choices."""
-        assert self.second is not None
+        """Answered after all when the second encoder is sure of one of the choices, and no topic came first."""
+        if self.second is None or match.ranked[0].label not in self.intents:
+            return match
         other = self.second.match(question, adjust)
         sure = [r for r in self.worth_offering(match) if r.label == other.ranked[0].label]
         if other.verdict is not Verdict.ANSWER or not sure:
@@ -168,6 +174,25 @@ class Matcher:
     def _project(self, texts: Sequence[str]) -> Floats:
         rows = (self.encoder.encode([for_encoder(t) for t in texts]) - self.index.centre) @ self.index.whitener
         return np.asarray(rows / np.maximum(1e-9, np.linalg.norm(rows, axis=1, keepdims=True)))
+
+    def _likeness(self, row: Floats) -> Floats:
+        """(phrases + background,) likeness to every row; of large content exact where it may matter."""
+        rows, learnt = self.index.rows, self.index.learnt
+        if len(rows) < PREFILTERED:
+            return np.asarray(rows @ row)
+        likeness = self._leading @ row[:LEADING_AXES]
+        near = np.argpartition(-likeness, CANDIDATES)[:CANDIDATES]
+        likeness[near] = rows[near] @ row
+        likeness[learnt] = self._learnt @ row
+        return np.asarray(likeness)
+
+    @cached_property
+    def _leading(self) -> Floats:
+        return np.ascontiguousarray(self.index.rows[:, :LEADING_AXES])
+
+    @cached_property
+    def _learnt(self) -> Floats:
+        return np.ascontiguousarray(self.index.rows[self.index.learnt])
 
     def _ranked(self, label: int, score: float, likeness: Floats) -> Ranked:
         start, end = self._bounds[label : label + 2]
@@ -215,10 +240,11 @@ def build_index(
     rows, far, after, before = (encode(part).astype(np.float64) for part in texts)
     vectors = Vectors(rows, numbers, far, after - before)
     space = fit(vectors)
+    axes = principal_axes(space.rows)
     return Index(
         centre=_small(space.centre),
-        whitener=_small(space.whitener),
-        rows=_small(space.rows),
+        whitener=_small(space.whitener @ axes),
+        rows=_small(space.rows @ axes),
         learnt=space.learnt,
         weights=_small(space.weights.T),
         forecast=forecast(vectors, space, kinds == Kind.INTENT, kinds == Kind.URGENT),

@@ -18,7 +18,7 @@ DROPPED_WORD_SHARE = 0.15
 CENTRE = 0.5
 KERNEL_WIDTH = 3.0
 RIDGE = 0.3
-MOST_LEARNT = 4096
+MOST_LEARNT = 8192
 """Rows the ridge learns from; its fit takes their number cubed."""
 RIDGE_WEIGHT = 0.5
 """Score of a label = likeness of its nearest phrase + this much of the ridge's output."""
@@ -78,6 +78,11 @@ def fit(vectors: Vectors, used: np.ndarray | None = None) -> Space:
     phrases = np.flatnonzero(learnt < n)
     targets[phrases, vectors.labels[learnt[phrases]]] = 1
     return Space(centre, whitener, rows, learnt, root.T @ (root @ targets), root)
+
+
+def principal_axes(rows: Doubles) -> Doubles:
+    """(d, d) rotation to the axes of largest variance first: it changes no likeness."""
+    return np.asarray(np.linalg.eigh(rows.T @ rows)[1][:, ::-1])
 
 
 def _lower_inverse(lower: Doubles) -> Doubles:
