@@ -44,7 +44,7 @@ class MatchingSettings(Frozen):
 
     encoder: Literal["use", "e5", "both", "lexical"] = "both"
     cache: Path = Path(".data/cache")
-    target: Share = 0.03
+    target: Share = 0.02
     false_alarms: Share = 0.015
     mix_wrong: Share = 0.7
     mix_near: Share = 0.2

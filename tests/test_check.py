@@ -2,6 +2,7 @@
 
 import pytest
 
+from bot.cli import main
 from bot.content.models import Check
 from bot.dialogue import Choice, Outcome, Reply
 from bot.gate import grade as grade_of
@@ -220,3 +221,17 @@ def test_expired_answers_are_one_summary_line_and_all_with_the_option(world, che
     assert code == 0
     assert len(lines) == 1
     assert "2022-04" in lines[0]
+
+
+def test_the_curve_shows_what_other_targets_would_give(world, check, capsys) -> None:
+    world.write(
+        "intents/checks/all.yaml",
+        "- {ask: 抵押要去现场不, expect: loan.remote}\n- {ask: 社保断了, expect: unanswered}\n",
+    )
+    main(["check", "--curve", "picture.svg"]) if check(world)[0] == 0 else pytest.fail("the content is good")
+    out = capsys.readouterr().out
+    assert out.count("%") >= 4 * 8
+    assert "现在的设置" in out
+    picture = (world.folder / "picture.svg").read_text()
+    assert "answered right" in picture
+    assert "<script" not in picture

@@ -157,10 +157,49 @@ def test_a_city_that_gets_its_only_district_s_answer_is_told_so(chat: Chat) -> N
     assert chat.last.text.startswith("我没有苏州市全市的资料，只有昆山市的。")
 
 
-def test_a_district_that_several_cities_have_gets_nobody_s_answer(chat: Chat) -> None:
-    assert chat.says("鼓楼区抵押登记能网上办吗").outcome is Outcome.UNANSWERED
-    chat.says("南京鼓楼区抵押登记能网上办吗")
+def test_a_district_that_several_cities_have_is_asked_about(chat: Chat) -> None:
+    chat.says("鼓楼区抵押登记能网上办吗")
+    assert (chat.last.outcome, chat.last.text) == (Outcome.ASK_REGION, "不止一个地方有鼓楼区，请问您问的是哪里的？")
+    chat.says("南京")
     assert chat.hears("17家")
+
+
+def test_a_district_of_cities_without_answers_is_refused(chat: Chat) -> None:
+    assert chat.says("朝阳区抵押登记能网上办吗").outcome is Outcome.UNANSWERED
+
+
+@pytest.mark.parametrize(
+    "text", ["绿码带型号去南通要什么", "行程卡绿的带新号，回南通要核酸吗", "洪码能进南通吗", "皇码进南通会怎样"]
+)
+def test_a_homophone_of_the_deciding_word_gets_every_rule(chat: Chat, text: str) -> None:
+    assert chat.says(text).intent == "code.which"
+
+
+@pytest.mark.parametrize("text", ["绿马带星进南通要什么", "綠碼上面帶了一顆星，進南通要什麼"])
+def test_a_star_that_is_said_plainly_decides_however_the_rest_is_spelt(chat: Chat, text: str) -> None:
+    assert chat.says(text).intent == "code.green_star"
+
+
+def test_leaving_and_coming_are_told_apart_by_where_one_is(chat: Chat) -> None:
+    assert (chat.says("我在通州，近期能去苏州吗").intent, chat.last.region) == ("travel.may_i_go", "通州区")
+    assert (chat.says("从扬州回通州要先跟谁报备").intent, chat.last.region) == ("entry.from_elsewhere", "通州区")
+
+
+@pytest.mark.parametrize(
+    "text", ["问了这么多，真是麻烦您了，谢谢", "行，那先这样啊，回头再说", "你到底是真人还是程序啊"]
+)
+def test_longer_courtesies_are_courtesies_too(chat: Chat, text: str) -> None:
+    assert chat.says(text).outcome is Outcome.SMALLTALK
+
+
+@pytest.mark.parametrize("text", ["救命啊，老板催死我了", "爬楼爬得我要断气了", "跟老公吵得火冒三丈"])
+def test_a_figure_of_speech_is_no_emergency(chat: Chat, text: str) -> None:
+    assert chat.says(text).outcome is not Outcome.URGENT
+
+
+@pytest.mark.parametrize("text", ["救命", "救命啊有人闯进我家了", "救命 孩子掉河里了"])
+def test_a_cry_for_help_is_an_emergency(chat: Chat, text: str) -> None:
+    assert chat.says(text).outcome is Outcome.URGENT
 
 
 @pytest.mark.parametrize("star", "⭐★☆🌟✱※＊*")
@@ -186,7 +225,7 @@ def test_two_questions_on_two_lines_are_two(chat: Chat) -> None:
 def test_a_matter_that_has_to_wait_is_named(chat: Chat) -> None:
     chat.says("房产证能在网上办吗？抵押登记要去现场吗？")
     assert chat.last.outcome is Outcome.ASK_REGION
-    assert chat.hears("您还问了「抵押登记不见面办理」")
+    assert chat.hears("您还问了「抵押登记网上办」")
 
 
 def test_none_of_the_choices_is_a_refusal(chat: Chat) -> None:

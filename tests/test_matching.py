@@ -1,19 +1,25 @@
 """The matcher: repeatable, sure only where it may be, and the same from disk."""
 
+import random
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bot.app import build_dialogue, labelled
+from bot.errors import HotlineError
 from bot.matching import calibration
+from bot.matching import matcher as matcher_module
 from bot.matching import space as space_module
 from bot.matching.cache import Cache
 from bot.matching.calibration import Forecast, Mix, Thresholds, forecast
-from bot.matching.encoder import LexicalEncoder, make_encoder
-from bot.matching.matcher import EXACT, Kind, Matcher, Phrase, Verdict, build_index
+from bot.matching.encoder import E5Encoder, LexicalEncoder, UseEncoder, make_encoders
+from bot.matching.matcher import EXACT, Kind, Match, Matcher, Phrase, Verdict, build_index
 from bot.matching.space import RIDGE, RIDGE_WEIGHT, Vectors, fit, kernel
 from bot.matching.wording import Wording
+from tests.conftest import ROOT
 
 PHRASES = [
     Phrase(text, label, label, Kind.OTHER if label.startswith("x.") else Kind.INTENT)
@@ -186,13 +192,76 @@ class TestWording:
         assert self.words.bare("你好") == ""
 
 
-def test_both_encoders_give_unit_rows_that_repeat() -> None:
-    for name in ("use", "lexical"):
-        encoder = make_encoder(name)
-        rows = encoder.encode(["房产证能在网上办吗", "红码", ""])
-        assert np.allclose(np.linalg.norm(rows[:2], axis=1), 1, atol=1e-3)
-        assert np.array_equal(rows, encoder.encode(["房产证能在网上办吗", "红码", ""]))
-        assert np.allclose(rows[:1], encoder.encode(["房产证能在网上办吗"]), atol=1e-5)
+@pytest.mark.parametrize("name", ["use", "e5", "lexical"])
+def test_every_encoder_gives_unit_rows_that_repeat(name: str) -> None:
+    (encoder,) = make_encoders(name)
+    rows = encoder.encode(["房产证能在网上办吗", "红码", ""])
+    assert np.allclose(np.linalg.norm(rows[:2], axis=1), 1, atol=1e-3)
+    assert np.array_equal(rows, encoder.encode(["房产证能在网上办吗", "红码", ""]))
+    assert np.allclose(rows[:1], encoder.encode(["房产证能在网上办吗"]), atol=1e-5)
+
+
+class TestTheSecondEncoder:
+    def test_the_text_that_would_write_past_its_buffer_never_reaches_it(self) -> None:
+        code = "from bot.matching.encoder import E5Encoder; print(E5Encoder().encode([chr(0xFDFA) * 512]).shape)"
+        out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert out.stdout.strip() == "(1, 384)", out.stderr  # a process of its own: the unguarded engine dies
+
+    @pytest.mark.parametrize(
+        "text", ["a\0b", "👨‍👩‍👧‍👦" * 60, "\U0002a6a5" * 300, "e\u0301" * 400, "<mask></s>", "\ufdfa"]
+    )
+    def test_hostile_text_gives_a_unit_row(self, text: str) -> None:
+        assert np.isclose(np.linalg.norm(E5Encoder().encode([text])), 1, atol=1e-3)
+
+    def test_where_it_cannot_run_both_is_the_first_alone_and_e5_says_what_to_do(self, monkeypatch) -> None:
+        monkeypatch.setattr(E5Encoder, "available", staticmethod(lambda: False))
+        assert [type(e) for e in make_encoders("both")] == [UseEncoder]
+        with pytest.raises(HotlineError, match="改成 use"):
+            make_encoders("e5")
+
+    def asked(self, first: Thresholds, second: Thresholds, question: str = "抵押登记要去现场吗") -> Match:
+        m = matcher(first)
+        m.second = matcher(second)
+        return m.match(question)
+
+    def test_it_is_asked_where_the_first_would_only_offer_and_answers_when_it_is_sure(self) -> None:
+        match = self.asked(Thresholds(EXACT - 1, 0), Thresholds(0.1, 0))
+        assert (match.verdict, match.ranked[0].label, match.seconded) == (Verdict.ANSWER, "loan", True)
+
+    def test_its_doubt_leaves_the_choice_to_the_citizen(self) -> None:
+        assert self.asked(Thresholds(EXACT - 1, 0), Thresholds(EXACT - 1, 0)).verdict is Verdict.OFFER
+
+    def test_what_the_first_refuses_stays_refused(self) -> None:
+        assert self.asked(Thresholds(EXACT - 1, EXACT - 2), Thresholds(0.1, 0)).verdict is Verdict.REFUSE
+
+    def test_where_a_shadow_topic_comes_first_it_is_not_asked(self) -> None:
+        match = self.asked(Thresholds(EXACT - 1, 0, margin=5.0), Thresholds(-1, -1), "登记要交多少钱吗")
+        assert match.ranked[0].label == "x.fee"
+        assert match.verdict is Verdict.OFFER
+
+
+def test_of_large_content_only_the_nearest_are_compared_in_full_and_the_answers_stay(monkeypatch) -> None:
+    rnd = random.Random(1)
+    words = ["抵押", "登记", "大厅", "窗口", "发票", "现场", "网上", "过户", "查档", "材料", "缴税", "公证"]
+    phrases = [
+        Phrase("".join(rnd.sample(words, 4)) + words[n % 12], f"i{n % 12}", f"i{n % 12}", Kind.INTENT)
+        for n in range(900)
+    ]
+    m = matcher(phrases=phrases)
+    questions = ["".join(rnd.sample(words, 5)) for _ in range(60)]
+    exact = [m.match(q).ranked[0].label for q in questions]
+    monkeypatch.setattr(matcher_module, "PREFILTERED", 1)
+    monkeypatch.setattr(matcher_module, "LEADING_AXES", 64)
+    near = [m.match(q).ranked[0].label for q in questions]
+    assert sum(a == b for a, b in zip(exact, near, strict=True)) >= 57
+
+
+def test_of_many_phrases_only_some_labels_are_left_out_in_turn(monkeypatch) -> None:
+    monkeypatch.setattr(calibration, "MOST_FORECAST", 50)
+    rnd = np.random.RandomState(3)
+    vectors = Vectors(rnd.randn(200, 8), np.repeat(np.arange(20), 10), rnd.randn(2, 8), np.zeros((0, 8)))
+    some = forecast(vectors, fit(vectors), np.ones(20, bool), np.zeros(20, bool))
+    assert len(some.unknown) == 50
 
 
 def test_the_lexical_fallback_answers_too(config, content) -> None:
@@ -205,4 +274,8 @@ def test_every_phrase_has_a_label_and_shadow_topics_are_never_intents(content) -
     kinds = {p.label: p.kind for p in labelled(content, Wording({}))}
     assert {kinds[topic] for topic in content.topics} == {Kind.OTHER}
     assert {kinds[number] for number in content.urgent} == {Kind.URGENT}
-    assert [label for label, kind in kinds.items() if kind is Kind.INTENT and "." not in label] == ["code", "hotline"]
+    assert {label for label, kind in kinds.items() if kind is Kind.INTENT and "." not in label} == {
+        "code",
+        "hotline",
+        "travel",
+    }

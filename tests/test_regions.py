@@ -40,6 +40,14 @@ def resolved(gazetteer: Gazetteer, what: Intent, text: str, remembered: str = ""
         ("常州新北区远程看房", [("新北区", "at")]),
         ("合肥抵押登记", [("合肥市", "at")]),
         ("延边的房子", [("延边朝鲜族自治州", "at")]),
+        ("我在通州，近期能去苏州吗", [("通州区", "at"), ("苏州市", "to")]),
+        ("我搬到镇江了", [("镇江市", "at")]),
+        ("在上海想回海门", [("上海市", "at"), ("海门区", "to")]),
+        ("在扬州回来要报备吗", [("扬州市", "from")]),
+        ("杨州的商铺", [("扬州市", "at")]),
+        ("去苏州路上码变红了", [("苏州市", "to")]),
+        ("无锡路上卡口查车", [("无锡市", "at")]),
+        ("金坛路口拦着查车", [("金坛区", "at")]),
     ],
 )
 def test_places_are_found_with_their_role(gazetteer: Gazetteer, text: str, places: list[tuple[str, str]]) -> None:
@@ -47,7 +55,23 @@ def test_places_are_found_with_their_role(gazetteer: Gazetteer, text: str, place
 
 
 @pytest.mark.parametrize(
-    "text", ["南京路上", "北京时间", "镇江香醋多少钱", "公安局在哪", "长治久安", "你好", "中山路堵车", "市中心"]
+    "text",
+    [
+        "南京路上",
+        "北京时间",
+        "镇江香醋多少钱",
+        "公安局在哪",
+        "长治久安",
+        "你好",
+        "中山路堵车",
+        "市中心",
+        "今年稻子大丰收",
+        "孩子一高兴化学都不写了",
+        "非常熟悉",
+        "什么时候解开封控",
+        "市里大兴土木",
+        "沙发选长沙发",
+    ],
 )
 def test_what_only_looks_like_a_place_is_none(gazetteer: Gazetteer, text: str) -> None:
     assert gazetteer.find(text).mentions == ()
@@ -97,6 +121,18 @@ class TestWhoseAnswer:
         both = intent("南京市", "常州市")
         assert resolved(gazetteer, both, "怎么办", "南京市") == ("answer", "南京市", ())
         assert resolved(gazetteer, both, "常州怎么办", "南京市") == ("answer", "常州市", ())
+
+
+class TestNamesThatSeveralCitiesShare:
+    def test_it_is_asked_which_one_where_one_of_them_has_an_answer(self, gazetteer: Gazetteer) -> None:
+        assert resolved(gazetteer, intent("南京市", "常州市"), "鼓楼区的房子") == ("ask", "", ("南京市",))
+
+    def test_another_word_or_the_remembered_city_tells(self, gazetteer: Gazetteer) -> None:
+        assert resolved(gazetteer, intent("南京市", "常州市"), "南京鼓楼区的房子") == ("answer", "南京市", ())
+        assert resolved(gazetteer, intent("南京市", "常州市"), "鼓楼区的房子", "南京市") == ("answer", "南京市", ())
+
+    def test_where_none_of_them_has_an_answer_it_is_nobody_s(self, gazetteer: Gazetteer) -> None:
+        assert resolved(gazetteer, intent("南京市", "常州市"), "朝阳区的房子") == ("none", "", ())
 
 
 def test_where_one_comes_from_never_decides(gazetteer: Gazetteer) -> None:

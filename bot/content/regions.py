@@ -64,7 +64,8 @@ _FROM_BEFORE = re.compile(r"(从|由|自|来自|去过|到过|离开|路过|经�
 _FROM_AFTER = re.compile(r"(市|等地|那边|那儿|那里|这边)?(刚|才)?(回来|返|过来|来的|来人|来这|旅居|出发|回的)")
 _TO_BEFORE = re.compile(r"(去|来|到|往|飞|回|返|返回|抵达|开往|进入?|入|驶入|送到|下)(一?趟)?$")
 _GOES_ON = re.compile(r"^(市|这边|那边)?.{0,6}?(去|到|来|回|返|返回|往|至|飞|进|进入|入|开往)$")
-_IS_STREET = re.compile(r"^(东|西|南|北|中|新|大)?(路|街(?!道)|大道|大街|时间|菜|烤鸭|香醋|盐水鸭|干丝)")
+_IS_STREET = re.compile(r"^(东|西|南|北|中|新|大)?(路(?!口)|街(?!道)|大道|大街|时间|菜|烤鸭|香醋|盐水鸭|干丝)")
+_ON_THE_ROAD = re.compile(r"路上.{0,4}(卡口|查车|拦车|拦着|码)")
 _FILLER_AFTER = re.compile(r"^(市|这边|那边|这里|那里|这儿|那儿|本地|地区|当地)?(的|人)?(?=.)")
 _FILLER_BEFORE = re.compile(r"(我们?|人)?(人?在|是|住在?)$")
 _GOING_AWAY = re.compile(r"(去|往|飞|去一?趟)$")
@@ -174,7 +175,9 @@ class Gazetteer:
             if not word:
                 at += 1
                 continue
-            if word not in self.lookalikes and not (word in self.names and _IS_STREET.match(text[at + len(word) :])):
+            if word not in self.lookalikes and not (
+                word in self.names and _is_street(text[:at], text[at + len(word) :])
+            ):
                 yield at, at + len(word), word
             at += len(word)
 
@@ -199,6 +202,12 @@ class Gazetteer:
 
     def _words_in(self, text: str, but: str) -> list[str]:
         return [w for _, _, w in self._spans(text) if w in self.names and w != but]
+
+
+def _is_street(before: str, after: str) -> bool:
+    """南京路上, but not 去苏州路上 nor 无锡路上卡口."""
+    on_the_way = after.startswith("路上") and (_TO_BEFORE.search(before) or _ON_THE_ROAD.match(after))
+    return bool(_IS_STREET.match(after)) and not on_the_way
 
 
 def _role(before: str, after: str, between: str | None) -> Role:
