@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bot.app import build_dialogue, read_content, rules
 from bot.commands.ask import tell_of_fit
+from bot.commands.curve import curve, draw
 from bot.config import Config
 from bot.content.lint import expired, lint
 from bot.content.load import Content
@@ -51,8 +52,6 @@ def _summary(graded: list[Graded], problems: list[Problem]) -> None:
 
 def _curve(config: Config, content: Content, picture: Path) -> None:
     """What other targets would give, line by line as they are known."""
-    from bot.commands.curve import curve, draw  # the drawing library is loaded only for this
-
     print("matching.target   能答的题:答对  差一步    答错   答不了的题:误答")
     points = []
     for p in curve(config, content):
