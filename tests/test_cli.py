@@ -41,7 +41,7 @@ def test_ask_gives_the_documented_json(hotline) -> None:
     assert list(said) == KEYS
     assert said["outcome"] == "answered"
     assert said["region"] == "南通市"
-    assert said["source"] == {"title": "海门、通州疫情防控报道", "publisher": "报纸版面", "published": "2021-08"}
+    assert said["source"] == {"title": "海门、通州、如皋报道", "publisher": "报纸版面", "published": "2021-08"}
     assert said["expired"] is True
     assert said["ticket"] is None
 
