@@ -149,8 +149,8 @@ def _node(path: Path, event: yaml.NodeEvent, line: int, problems: list[Problem])
     if tag:
         problems.append(Problem(path, line, f"不能用标签「{tag}」;请删掉它,或给以 ! 开头的文字加引号"))
     if isinstance(event, yaml.ScalarEvent):
-        several_lines = event.end_mark.line > event.start_mark.line
-        if several_lines and not event.style and " - " in event.value:
+        last = event.end_mark.line + 1 if event.end_mark else line
+        if last > line and not event.style and " - " in event.value:
             problems.append(Problem(path, line, "下一行的「-」缩进多了,和这一行连成了一句;请和这一行的「-」对齐"))
         return Node(line, event.value)
     return Node(line, [] if isinstance(event, yaml.SequenceStartEvent) else {})

@@ -51,35 +51,43 @@ _LINES = {
     "wrong": ("answered wrong", "#cf222e"),
     "false": ("answered though we have no answer", "#8250df"),
 }
-_WIDTH, _HEIGHT, _LEFT, _TOP = 720, 400, 60, 20
-_RIGHT, _BOTTOM = _WIDTH - 20, _HEIGHT - 90
+_WIDTH, _HEIGHT, _LEFT, _RIGHT = 720, 460, 60, 690
+_PANELS = (("right", "near"), 20, 220), (("wrong", "false"), 260, 370)
+"""Which lines stand together, and from where to where: the shares of mistakes need a scale of their own."""
 
 
 def draw(points: Sequence[Point], path: Path) -> None:
-    """The points as a picture (SVG): shares in percent over the target, the targets evenly spaced."""
-    step = (_RIGHT - _LEFT) / max(1, len(points) - 1)
-
-    def y(share: float) -> float:
-        return _BOTTOM - share * (_BOTTOM - _TOP)
-
+    """The points as a picture (SVG): shares over the target, the targets evenly spaced."""
+    across = [_LEFT + n * (_RIGHT - _LEFT) / max(1, len(points) - 1) for n in range(len(points))]
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif">']
-    parts.append('<rect width="100%" height="100%" fill="white"/><g font-size="12" fill="#57606a">')
-    for share in (0, 0.25, 0.5, 0.75, 1):
-        parts.append(f'<path d="M{_LEFT} {y(share):.1f}H{_RIGHT}" stroke="#d0d7de"/>')
-        parts.append(f'<text x="{_LEFT - 8}" y="{y(share) + 4:.1f}" text-anchor="end">{share:.0%}</text>')
-    for n, point in enumerate(points):
-        parts.append(
-            f'<text x="{_LEFT + n * step:.1f}" y="{_BOTTOM + 18}" text-anchor="middle">{point.target:g}</text>'
-        )
-    middle = (_LEFT + _RIGHT) / 2
-    parts.append(f'<text x="{middle}" y="{_BOTTOM + 40}" text-anchor="middle">matching.target</text></g>')
-    for k, (field, (name, colour)) in enumerate(_LINES.items()):
-        corners = [(_LEFT + n * step, y(getattr(point, field))) for n, point in enumerate(points)]
-        line = " ".join(f"{x:.1f},{at:.1f}" for x, at in corners)
-        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts += [f'<circle cx="{x:.1f}" cy="{at:.1f}" r="3" fill="{colour}"/>' for x, at in corners]
-        x = _LEFT + (0, 130, 250, 380)[k]
-        parts.append(f'<circle cx="{x}" cy="{_HEIGHT - 18}" r="5" fill="{colour}"/>')
-        parts.append(f'<text x="{x + 10}" y="{_HEIGHT - 14}" font-size="13">{name}</text>')
+    parts.append('<rect width="100%" height="100%" fill="white"/>')
+    for fields, top, bottom in _PANELS:
+        parts += _panel(points, across, fields, top, bottom)
+    for x, point in zip(across, points, strict=True):
+        parts.append(_text(x, 388, f"{point.target:g}", "middle"))
+    parts.append(_text((_LEFT + _RIGHT) / 2, 410, "matching.target", "middle"))
+    for x, (name, colour) in zip((60, 200, 330, 470), _LINES.values(), strict=True):
+        parts += [f'<circle cx="{x}" cy="436" r="5" fill="{colour}"/>', _text(x + 10, 440, name, "start")]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join([*parts, "</svg>\n"]), encoding="utf-8")
+
+
+def _panel(points: Sequence[Point], across: Sequence[float], fields: Sequence[str], top: int, bottom: int) -> list[str]:
+    largest = max(float(getattr(p, field)) for p in points for field in fields)
+    most = 1.0 if largest > 0.5 else max(0.01, largest)
+    parts: list[str] = []
+    for part in (0, 0.5, 1):
+        y = bottom - part * (bottom - top)
+        parts.append(f'<path d="M{_LEFT} {y:.1f}H{_RIGHT}" stroke="#d0d7de"/>')
+        parts.append(_text(_LEFT - 8, y + 4, f"{part * most:.1%}", "end"))
+    for field in fields:
+        colour = _LINES[field][1]
+        corners = [(x, bottom - getattr(p, field) / most * (bottom - top)) for x, p in zip(across, points, strict=True)]
+        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
+        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in corners]
+    return parts
+
+
+def _text(x: float, y: float, text: str, anchor: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="12" fill="#57606a" text-anchor="{anchor}">{text}</text>'
