@@ -169,7 +169,14 @@ def test_a_district_of_cities_without_answers_is_refused(chat: Chat) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["绿码带型号去南通要什么", "行程卡绿的带新号，回南通要核酸吗", "洪码能进南通吗", "皇码进南通会怎样"]
+    "text",
+    [
+        "绿码带型号去南通要什么",
+        "行程卡绿的带新号，回南通要核酸吗",
+        "洪码能进南通吗",
+        "绿码变洪码了，进南通会怎样",
+        "不知道是绿码还是皇码，能进南通吗",
+    ],
 )
 def test_a_homophone_of_the_deciding_word_gets_every_rule(chat: Chat, text: str) -> None:
     assert chat.says(text).intent == "code.which"
