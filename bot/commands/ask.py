@@ -43,7 +43,7 @@ def open_dialogue(config: Config) -> Dialogue:
 def tell_of_fit() -> None:
     """Says to who waits at a terminal why the first start takes a while."""
     if sys.stderr.isatty():
-        print("内容是新的，正在学习问法（约一两分钟，只此一次）……", file=sys.stderr, flush=True)
+        print("内容是新的，正在学习问法（约两三分钟，只此一次）……", file=sys.stderr, flush=True)
 
 
 def known_region(dialogue: Dialogue, name: str | None) -> str:
