@@ -163,7 +163,7 @@ def test_parents_in_a_circle_are_told_with_check_questions_too(world, check) -> 
 )
 def test_grades(check_line: dict[str, str], reply: dict[str, object], grade: str) -> None:
     choices = tuple(Choice("", intent) for intent in str(reply.pop("choices", "")))
-    said = Reply(Outcome(str(reply.pop("outcome"))), "话", choices=choices, **reply)  # type: ignore[arg-type]
+    said = Reply(Outcome(str(reply.pop("outcome"))), "话", choices=choices, **reply)
     assert grade_of(Check(ask="问", **check_line), said) == grade
 
 

@@ -13,21 +13,20 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
+from rapidfuzz import fuzz, process
+
+from bot.app import build_dialogue, labelled, read_content
+from bot.config import load_config
+from bot.dialogue import Question
+from bot.matching import matcher as matcher_module
+from bot.matching.calibration import Mix
+from bot.matching.encoder import Floats, UseEncoder
+from bot.matching.matcher import Matcher, Phrase, build_index
+from bot.matching.wording import Wording
+from bot.text import for_encoder
+
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
-
-import numpy as np  # noqa: E402
-from rapidfuzz import fuzz, process  # noqa: E402
-
-from bot.app import build_dialogue, labelled, read_content  # noqa: E402
-from bot.config import load_config  # noqa: E402
-from bot.dialogue import Question  # noqa: E402
-from bot.matching import matcher as matcher_module  # noqa: E402
-from bot.matching.calibration import Mix  # noqa: E402
-from bot.matching.encoder import Floats, UseEncoder  # noqa: E402
-from bot.matching.matcher import Matcher, Phrase, build_index  # noqa: E402
-from bot.matching.wording import Wording  # noqa: E402
-from bot.text import for_encoder  # noqa: E402
 
 
 def times(run: Callable[[str], object], questions: Sequence[str]) -> tuple[float, float]:
