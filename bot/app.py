@@ -1,5 +1,6 @@
 """Builds everything from a Config, from the bottom up."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 
 from bot.config import Config
@@ -35,13 +36,22 @@ def build_dialogue(config: Config, content: Content, before_fit: Callable[[], No
         matcher = Matcher(phrases, encoder, index, above, matcher)
     assert matcher is not None
     limits = Limits(
-        config.limits.question_characters,
+        config.limits.message_length,
         settings.max_choices,
         settings.place_bonus,
         settings.place_malus,
         settings.remembered_answers,
     )
     return Dialogue(content, matcher, wording, limits)
+
+
+def content_version(config: Config) -> str:
+    """A name for the content as its files are now; the same files give the same name."""
+    digest = hashlib.sha256()
+    for folder in (config.content.intents, config.content.knowledge):
+        for file in sorted(folder.glob("*.yaml")):
+            digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
 
 
 def labelled(content: Content, wording: Wording) -> list[Phrase]:

@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
 from bot.errors import ContentError, Problem
@@ -18,6 +20,7 @@ MAX_CONFIG_BYTES = 1_000_000
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
 
 
 def _known_zone(name: str) -> str:
@@ -26,6 +29,33 @@ def _known_zone(name: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise PydanticCustomError("bad_zone", "unknown time zone") from None
     return name
+
+
+def _http_url(url: str) -> str:
+    parts = urlsplit(url)
+    if url and not (parts.scheme in {"http", "https"} and parts.hostname):
+        raise PydanticCustomError("bad_url", "not a web address")
+    return url.rstrip("/")
+
+
+def _day(text: str) -> str:
+    try:
+        if text:
+            date.fromisoformat(text)
+    except ValueError:
+        raise PydanticCustomError("bad_day", "not a day") from None
+    return text
+
+
+def _clock_time(text: str) -> str:
+    try:
+        return time.fromisoformat(text).strftime("%H:%M")
+    except ValueError:
+        raise PydanticCustomError("bad_time", "not a time of day") from None
+
+
+Day = Annotated[str, AfterValidator(_day)]
+ClockTime = Annotated[str, AfterValidator(_clock_time)]
 
 
 class ContentSettings(Frozen):
@@ -56,16 +86,72 @@ class MatchingSettings(Frozen):
     remembered_answers: Count = 4096
 
 
-class LimitSettings(Frozen):
-    """What one citizen may send."""
+class DatabaseSettings(Frozen):
+    """Where questions, cases and unfinished messages are kept."""
 
-    question_characters: Count = 500
+    url: SecretStr = SecretStr("sqlite:///.data/hotline.db")
+    """`sqlite:///FILE` or `postgresql://…`; it may hold a password, so it never shows itself."""
+
+
+class TelegramSettings(Frozen):
+    """How the bot reaches Telegram; the token comes from the environment only."""
+
+    token: SecretStr = SecretStr("")
+    api_url: Annotated[str, AfterValidator(_http_url)] = "https://api.telegram.org"
+    webhook_url: Annotated[str, AfterValidator(_http_url)] = ""
+    messages_per_second: Positive = 25
+    messages_per_second_in_chat: Positive = 1
+    messages_per_minute_in_group: Positive = 20
+    chats_at_once: Count = 64
+
+
+class WebSettings(Frozen):
+    """Where the small web server listens."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+
+
+class LimitSettings(Frozen):
+    """What citizens may send, and how long it is kept."""
+
+    message_length: Annotated[int, Field(ge=1, le=4096)] = 500
+    messages_per_minute: Count = 20
+    messages_per_minute_in_all: Count = 6000
+    keep_days: Count = 180
 
 
 class TimeSettings(Frozen):
-    """The one zone of the whole product."""
+    """The one zone of the whole product, and when staff work."""
 
     zone: Annotated[str, AfterValidator(_known_zone)] = "Asia/Shanghai"
+    work_from: ClockTime = "09:00"
+    work_until: ClockTime = "17:30"
+    holidays: tuple[Day, ...] = ()
+    """Own days off; they win over the national calendar, like `workdays`."""
+    workdays: tuple[Day, ...] = ()
+    answer_within_hours: Count = 24
+
+
+class ChatSettings(Frozen):
+    """How the bot introduces itself."""
+
+    examples: tuple[str, ...] = ("南京房产证能在网上办吗", "绿码带星去南通要核酸吗", "去大厅前怎么查窗口开不开")
+    """Shown as buttons after /start."""
+
+
+class NoticeSettings(Frozen):
+    """What everybody is told first while it lasts: a typhoon, a failure of the hotline."""
+
+    text: str = ""
+    since: Annotated[Day, Field(alias="from")] = ""
+    until: Day = ""
+
+    def on(self, day: date) -> str:
+        """The text, on the days from the first to the last one."""
+        begun = not self.since or date.fromisoformat(self.since) <= day
+        over = bool(self.until) and day > date.fromisoformat(self.until)
+        return self.text if begun and not over else ""
 
 
 class Config(Frozen):
@@ -75,6 +161,11 @@ class Config(Frozen):
     matching: MatchingSettings = MatchingSettings()
     limits: LimitSettings = LimitSettings()
     time: TimeSettings = TimeSettings()
+    chat: ChatSettings = ChatSettings()
+    notice: NoticeSettings = NoticeSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    telegram: TelegramSettings = TelegramSettings()
+    web: WebSettings = WebSettings()
 
     @property
     def zone(self) -> ZoneInfo:
@@ -85,12 +176,20 @@ class Config(Frozen):
 def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
     """The settings of `path`, overridden by HOTLINE_<SECTION>__<KEY>; raises ContentError with every problem."""
     sheet = read(path, MAX_CONFIG_BYTES)
-    problems = [*sheet.problems, *_override(sheet, environment)]
+    problems = [*sheet.problems, *_secrets_in_the_file(sheet), *_override(sheet, environment)]
     config, more = validate(sheet, (), Config)
     problems += more
     if config is None or any(not p.is_warning for p in problems):
         raise ContentError(problems)
     return _absolute(config, path.resolve().parent)
+
+
+def _secrets_in_the_file(sheet: Sheet) -> Iterator[Problem]:
+    """Files are copied, mailed and committed: a token must not stand in one."""
+    section = sheet.node.value.get("telegram") if isinstance(sheet.node.value, dict) else None
+    if section and isinstance(section.value, dict) and "token" in section.value:
+        cure = "令牌不能写在文件里;请删掉这一行,改用环境变量 HOTLINE_TELEGRAM__TOKEN"
+        yield sheet.problem(("telegram", "token"), f"telegram.token:{cure}")
 
 
 def _override(sheet: Sheet, environment: Mapping[str, str]) -> list[Problem]:
@@ -115,8 +214,8 @@ def _override(sheet: Sheet, environment: Mapping[str, str]) -> list[Problem]:
 def _settings() -> Iterator[tuple[str, str, bool]]:
     """Section, key, and whether it is a list, of every setting."""
     for section, field in Config.model_fields.items():
-        for key, default in field.default:
-            yield section, key, isinstance(default, tuple)
+        for key, setting in type(field.default).model_fields.items():
+            yield section, setting.alias or key, isinstance(setting.default, tuple)
 
 
 def _absolute(config: Config, base: Path) -> Config:
@@ -127,4 +226,12 @@ def _absolute(config: Config, base: Path) -> Config:
         update={"intents": under(config.content.intents), "knowledge": under(config.content.knowledge)}
     )
     matching = config.matching.model_copy(update={"cache": under(config.matching.cache)})
-    return config.model_copy(update={"content": content, "matching": matching})
+    database = config.database.model_copy(update={"url": SecretStr(_anchored(config.database.url, base))})
+    return config.model_copy(update={"content": content, "matching": matching, "database": database})
+
+
+def _anchored(url: SecretStr, base: Path) -> str:
+    scheme, found, file = url.get_secret_value().partition(":///")
+    if not found or not scheme.startswith("sqlite") or not file or file.startswith(":"):
+        return url.get_secret_value()
+    return f"{scheme}:///{base / Path(file).expanduser()}"

@@ -64,6 +64,8 @@ class State:
 
     region: str = ""
     script: Script | None = None
+    chosen_script: Script | None = None
+    """The script they asked for; it wins over the one they write in."""
     pending: tuple[Choice, ...] = ()
     """The choices last offered: typing one of them, or its number, works as well as tapping."""
     about: str = ""
@@ -97,6 +99,12 @@ class Reply:
     follow_ups: tuple[Choice, ...] = ()
     also: tuple[str, ...] = ()
     """Further intents answered in the same message."""
+    open: str = ""
+    """Unanswered and for staff: what was understood. Who hands it over says this and the ticket instead of `text`."""
+    none_of_these: bool = False
+    """The choices last offered were turned down."""
+    chosen: bool = False
+    """It settles an earlier question: a button, or its title, number or place typed."""
     trace: Trace = Trace()
 
     @property
@@ -109,7 +117,7 @@ class Reply:
 class Limits:
     """What the dialogue keeps to."""
 
-    question_characters: int
+    message_length: int
     max_choices: int
     place_bonus: float
     place_malus: float
@@ -134,13 +142,18 @@ class Dialogue:
     def choose(self, intent: str, region: str, today: date, state: State) -> tuple[Reply, State]:
         """The answer of an intent; without a region the remembered one counts, else it is asked for."""
         reply = self._about([intent], Found(""), region or state.region, today, Trace(why="选了这一项"))
-        return self._finish(reply, state)
+        return self._finish(replace(reply, chosen=True), state)
 
     def pick(self, choice: Choice, today: date, state: State) -> tuple[Reply, State]:
         """The reply to a tapped button; a city that was tapped is remembered."""
         if choice.title == choice.region:
             state = replace(state, region=choice.region)
         return self.choose(choice.intent, choice.region, today, state)
+
+    def turn_down(self, state: State) -> tuple[Reply, State]:
+        """The reply to 都不是."""
+        reply = Reply(Outcome.UNANSWERED, _DONT_KNOW, none_of_these=True, chosen=True, trace=Trace(why="选项都不是"))
+        return self._finish(reply, state)
 
     def find_region(self, text: str) -> str:
         """The region a person means by `text`, or nothing."""
@@ -151,7 +164,7 @@ class Dialogue:
 
     def _fresh_step(self, raw: str, today: date, state: State) -> tuple[Reply, State]:
         text = clean(raw)
-        state = replace(state, script=script_of(text) or state.script)
+        state = replace(state, script=state.chosen_script or script_of(text) or state.script)
         number = self.emergencies.number(text) or (normalise(text) if normalise(text) in self.content.urgent else "")
         if number:
             return self._finish(Reply(Outcome.URGENT, self.content.urgent[number].text, number), state)
@@ -162,8 +175,8 @@ class Dialogue:
         return self._finish(refusal, state) if refusal else self._finish(*self._said(text, today, state))
 
     def _unreadable(self, text: str) -> Reply | None:
-        if len(text) > self.limits.question_characters:
-            limit = self.limits.question_characters
+        if len(text) > self.limits.message_length:
+            limit = self.limits.message_length
             return Reply(Outcome.UNANSWERED, f"您写的超过 {limit} 字，我读不准。请用一两句话说要办的事和所在的城市。")
         if not re.search("[一-鿿]", text) and not self.matcher.knows(text):
             return Reply(Outcome.SMALLTALK, "请用中文说说您要问的事，最好带上城市，例如「南京房产证能在网上办吗」。")
@@ -173,7 +186,7 @@ class Dialogue:
         """The answer to a question back: a number, a title, a place."""
         bare = normalise(text)
         if bare in _NONE or (state.pending and bare == "0"):
-            return self._finish(Reply(Outcome.UNANSWERED, _dont_know(), trace=Trace(why="选项都不是")), state)
+            return self.turn_down(state)
         numbered = {str(n): choice for n, choice in enumerate(state.pending, 1)}
         titled = {normalise(c.title): c for c in state.pending}
         number = _ORDINAL.sub(lambda found: str("一二三四五六七八九".find(found[1]) + 1 or found[1]), bare)
@@ -285,7 +298,7 @@ class Dialogue:
                 offered = replace(trace, why="有几分像，请市民选")
                 return Reply(Outcome.CHOICES, "您想问的是哪一件？", choices=choices, trace=offered)
         why = "把握不够" if top in self.matcher.intents else f"最接近影子话题「{self._title(top)}」"
-        return Reply(Outcome.UNANSWERED, _dont_know(), trace=replace(trace, why=why))
+        return Reply(Outcome.UNANSWERED, _DONT_KNOW, open=_NOT_SURE, trace=replace(trace, why=why))
 
     def _about(self, intents: Sequence[str], found: Found, remembered: str, today: date, trace: Trace) -> Reply:
         """The answer of the first intent (with close relatives), or the question which place is meant."""
@@ -302,8 +315,9 @@ class Dialogue:
         asked = self.gazetteer.named(found) or ((remembered,) if remembered else ())
         answer = intent.answer_for(resolved.region)
         if resolved.fit is Fit.NONE or answer is None:
-            text = f"您问的「{intent.title}」，我没有{'、'.join(asked)}的资料，不能拿别处的规定答您。请拨当地 12345。"
-            return Reply(Outcome.UNANSWERED, text, key, trace=replace(trace, why="没有这个地方的答复"))
+            lack = f"您问的「{intent.title}」，我没有{'、'.join(asked)}的资料，不能拿别处的规定答您"
+            text = f"{lack}。请拨当地 12345。"
+            return Reply(Outcome.UNANSWERED, text, key, open=lack, trace=replace(trace, why="没有这个地方的答复"))
         lead = ""
         if asked and resolved.region == GENERAL and len(intent.answers) > 1:
             lead = f"我没有{'、'.join(asked)}的具体资料，下面是一般的说法。\n"
@@ -404,7 +418,8 @@ class Dialogue:
         choices, follow_ups = (
             tuple(replace(c, title=to_script(c.title, script)) for c in cs) for cs in (reply.choices, reply.follow_ups)
         )
-        said = replace(reply, text=to_script(reply.text, script), choices=choices, follow_ups=follow_ups)
+        text, open_ = to_script(reply.text, script), to_script(reply.open, script)
+        said = replace(reply, text=text, open=open_, choices=choices, follow_ups=follow_ups)
         if reply.outcome is Outcome.SMALLTALK:
             return said, state  # a thank-you does not take back what was asked
         asked_back = reply.choices[0].intent if reply.choices else ""  # of two matters, the one still open
@@ -413,6 +428,8 @@ class Dialogue:
         return said, replace(state, pending=reply.choices or reply.follow_ups, about=about)
 
 
+_NOT_SURE = "这个问题我还答不准"
+_DONT_KNOW = f"{_NOT_SURE}，请拨 12345 问工作人员。急事请直接拨 119、110、120、122。"
 _PARTS = re.compile(r"[?。!;\n]+|另外|顺便问")
 _SHORTEST_PART = 4
 _SURE_COURTESY = 0.62
@@ -424,10 +441,6 @@ _NONE = {
 _ORDINAL = re.compile(r"^(?:选|第)?([一二三四五六七八九]|\d)(?:个|项|条)?$")
 _ONLY_FILLER = re.compile(r"(那|那么|我在|在|是)?(呢|吧|的|啊|呀)*")
 _SURE = {Outcome.ANSWERED, Outcome.ASK_REGION}
-
-
-def _dont_know() -> str:
-    return "这个问题我还答不准，请拨 12345 问工作人员。急事请直接拨 119、110、120、122。"
 
 
 def _notice(answer: Answer, source: Source) -> str:

@@ -93,13 +93,13 @@ def _keys_at(model: type[BaseModel], loc: tuple[Key, ...]) -> list[str]:
     """The keys allowed at `loc`: follows the models' annotations down."""
     here = model
     for key in loc:
-        field = here.model_fields.get(str(key))
+        field = here.model_fields.get(str(key))  # no model stands below an alias
         if field is None:
             continue  # a position in a list or the free key of a mapping: same model as its parent's field
         annotation = field.annotation
         inner = [a for a in (annotation, *getattr(annotation, "__args__", ())) if _is_model(a)]
         here = inner[0] if inner else here
-    return list(here.model_fields)
+    return [field.alias or name for name, field in here.model_fields.items()]
 
 
 def _is_model(annotation: object) -> bool:
@@ -125,6 +125,9 @@ SENTENCES: dict[str, _Say] = {
     "too_short": lambda e, m: "缺少内容;至少要有一条",
     "string_pattern_mismatch": lambda e, m: "格式不对;日期请写成 2022、2022-04 或 2022-04-06",
     "bad_date": lambda e, m: f"「{e['input']}」不是日期;请写成 2022、2022-04 或 2022-04-06",
+    "bad_day": lambda e, m: f"「{e['input']}」不是日期;请写成 2026-11-22",
+    "bad_time": lambda e, m: f"「{e['input']}」不是钟点;请写成 09:00",
+    "bad_url": lambda e, m: f"「{e['input']}」不是网址;要以 https:// 或 http:// 开头",
     "bad_zone": lambda e, m: f"不认识时区「{e['input']}」;例如 Asia/Shanghai",
     "bool_parsing": lambda e, m: "只能填 true(是)或 false(否)",
     "bool_type": lambda e, m: "只能填 true(是)或 false(否)",

@@ -1,0 +1,49 @@
+"""When staff work: own days in the config first, then the national calendar, then plain weekdays."""
+
+from datetime import date, datetime, time, timedelta
+
+import chinese_calendar
+
+from bot.config import TimeSettings
+
+_A_YEAR = 366
+_WEEKDAYS = "一二三四五六日"
+
+
+class Worktime:
+    """Working days and hours of one office."""
+
+    def __init__(self, settings: TimeSettings) -> None:
+        self.opens, self.closes = time.fromisoformat(settings.work_from), time.fromisoformat(settings.work_until)
+        self.off = frozenset(map(date.fromisoformat, settings.holidays))
+        self.on = frozenset(map(date.fromisoformat, settings.workdays))
+        self.hours = settings.answer_within_hours
+
+    def works(self, day: date) -> bool:
+        """Whether staff work on `day`."""
+        if day in self.off or day in self.on:
+            return day in self.on
+        try:
+            return bool(chinese_calendar.is_workday(day))
+        except NotImplementedError:  # the calendar of a year is decreed in the autumn before
+            return day.weekday() < 5
+
+    def next_day(self, day: date) -> date:
+        """The first working day after `day`; a year ahead where there is none."""
+        for days in range(1, _A_YEAR):
+            if self.works(day + timedelta(days=days)):
+                return day + timedelta(days=days)
+        return day + timedelta(days=_A_YEAR)
+
+    def promise(self, now: datetime) -> str:
+        """What a citizen is told about when staff answer; `now` in the office's zone."""
+        today = now.date()
+        if self.works(today) and now.time() < self.opens:
+            return f"工作人员今天 {self.opens:%H:%M} 上班后在这里答复您，一般 {self.hours} 小时内"
+        if self.works(today) and now.time() < self.closes:
+            return f"工作日一般 {self.hours} 小时内在这里答复您"
+        day = self.next_day(today)
+        when = f" {day.month} 月 {day.day} 日（周{_WEEKDAYS[day.weekday()]}）"
+        if day == today + timedelta(days=1):
+            when = "明天"
+        return f"现在是休息时间，工作人员{when}上班后在这里答复您，一般 {self.hours} 小时内"
