@@ -4,8 +4,9 @@ import os
 import re
 import shutil
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -16,8 +17,10 @@ from bot.cli import main
 from bot.config import Config, load_config
 from bot.content.load import Content
 from bot.dialogue import Dialogue, Question, Reply, State
+from tests import databases
 
 ROOT = Path(__file__).parents[1]
+_NUMBERS = count(1)
 NOW = datetime(2026, 11, 22, 9, tzinfo=ZoneInfo("Asia/Shanghai"))
 
 
@@ -29,6 +32,23 @@ def pytest_configure() -> None:
 @pytest.fixture(scope="session")
 def config() -> Config:
     return load_config(ROOT / "config.yaml")
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """A PostgreSQL server of this run's own."""
+    if databases.programs() is None and not os.environ.get("CI"):
+        pytest.skip("PostgreSQL is not installed: apt install postgresql")
+    with databases.cluster() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database, once of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/hotline.db"
+    return databases.new_database(request.getfixturevalue("postgresql"), f"t{next(_NUMBERS)}")
 
 
 @pytest.fixture(scope="session")

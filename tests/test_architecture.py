@@ -9,10 +9,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = [
-    "errors", "yamlfile", "schema", "text", "config", "content", "matching", "dialogue", "gate", "app", "commands", "cli",
-    "__main__",
+    "errors", "yamlfile", "schema", "text", "masking", "logs", "config", "worktime", "content", "matching", "dialogue",
+    "gate", "store", "voice", "hotline", "telegram", "web", "app", "service", "commands", "cli", "__main__",
 ]  # fmt: skip
-PURE = {"content", "matching", "dialogue", "gate", "text"}
+PURE = {"content", "matching", "dialogue", "gate", "text", "masking", "worktime"}
+AT_HOME = {"sqlalchemy": "store", "alembic": "store", "aiosqlite": "store", "telegram": "telegram", "starlette": "web"}
 IMPURE_MODULES = {"asyncio", "time", "socket", "sqlite3", "urllib", "http", "requests", "subprocess"}
 
 
@@ -42,6 +43,24 @@ def test_pure_modules_know_no_clock_no_network_and_no_database() -> None:
             }
             assert not calls & {"now", "today", "utcnow"}, name
             assert not any(isinstance(n, ast.AsyncFunctionDef) for n in ast.walk(tree)), name
+
+
+def test_each_large_library_stays_in_the_package_that_is_its_home() -> None:
+    for name, tree in modules():
+        for library, home in AT_HOME.items():
+            assert name == home or library not in {m.split(".")[0] for m in imported(tree)}, f"{name} imports {library}"
+
+
+def test_the_two_edges_do_not_know_each_other() -> None:
+    for name, tree in modules():
+        other = {"telegram": "bot.web", "web": "bot.telegram"}.get(name)
+        assert not any(other and m.startswith(other) for m in imported(tree)), name
+
+
+def test_asking_loads_no_database_and_no_telegram() -> None:
+    code = "import sys, bot.commands.ask; print(sorted(m for m in sys.modules if '.' not in m))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert not {f"'{m}'" for m in (*AT_HOME, "aiohttp", "uvicorn")} & set(out.strip("[]\n").split(", "))
 
 
 @pytest.mark.parametrize("command", [["--help"], ["ask", "--help"]])

@@ -1,0 +1,102 @@
+"""Who talks with us, where, and what was said so far that still matters."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.dialogue import Choice, State
+from bot.store.schema import conversations
+from bot.text import Script
+
+
+@dataclass(frozen=True)
+class Address:
+    """One person in one chat; in a private chat both numbers are the same."""
+
+    channel: str
+    chat: int
+    user: int
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """An address that has written before, or is about to: then without `id`."""
+
+    address: Address
+    id: int | None = None
+    state: State = field(default_factory=State)
+    blocked: bool = False
+
+
+async def load(connection: AsyncConnection, address: Address) -> Conversation:
+    """The conversation with this address; a fresh one where there is none yet."""
+    c = conversations.c
+    query = select(conversations).where(
+        c.channel == address.channel, c.chat_id == address.chat, c.user_id == address.user
+    )
+    row = (await connection.execute(query)).one_or_none()
+    return Conversation(address, row.id, _state(row), row.blocked_at is not None) if row else Conversation(address)
+
+
+async def address_of(connection: AsyncConnection, conversation_id: int) -> Address | None:
+    """Where to send to; None once that is forgotten."""
+    c = conversations.c
+    row = (
+        await connection.execute(select(c.channel, c.chat_id, c.user_id).where(c.id == conversation_id))
+    ).one_or_none()
+    return Address(row.channel, row.chat_id, row.user_id) if row and row.chat_id is not None else None
+
+
+async def save(connection: AsyncConnection, conversation: Conversation, state: State, now: datetime) -> int:
+    """Keeps the new state; the conversation's id."""
+    known = {**_columns(state), "seen_at": now, "blocked_at": None}
+    if conversation.id is not None:
+        await connection.execute(update(conversations).where(conversations.c.id == conversation.id).values(known))
+        return conversation.id
+    a, c = conversation.address, conversations.c
+    values = {**known, "channel": a.channel, "chat_id": a.chat, "user_id": a.user}
+    new = insert(conversations).values(values).returning(c.id)
+    return int((await connection.execute(new)).scalar_one())
+
+
+async def block(connection: AsyncConnection, channel: str, chat: int, since: datetime | None) -> None:
+    """Nothing can be sent there until they write again; None: it can."""
+    c = conversations.c
+    await connection.execute(
+        update(conversations).where(c.channel == channel, c.chat_id == chat).values(blocked_at=since)
+    )
+
+
+async def move(connection: AsyncConnection, channel: str, old: int, new: int) -> None:
+    """A group became a supergroup: everything known of the old number holds for the new one.
+
+    Who has already written there under the new number keeps that conversation; the old one loses its address.
+    """
+    c = conversations.c
+    there = select(c.user_id).where(c.channel == channel, c.chat_id == new).scalar_subquery()
+    old_ones = (c.channel == channel, c.chat_id == old)
+    await connection.execute(update(conversations).where(*old_ones, c.user_id.not_in(there)).values(chat_id=new))
+    await connection.execute(update(conversations).where(*old_ones).values(chat_id=None, user_id=None))
+
+
+def _state(row: Any) -> State:
+    return State(
+        row.region,
+        Script(row.script) if row.script else None,
+        Script(row.chosen_script) if row.chosen_script else None,
+        tuple(Choice(*choice) for choice in row.pending),
+        row.about,
+    )
+
+
+def _columns(state: State) -> dict[str, Any]:
+    return {
+        "region": state.region,
+        "script": state.script or "",
+        "chosen_script": state.chosen_script or "",
+        "pending": [[c.title, c.intent, c.region] for c in state.pending],
+        "about": state.about,
+    }

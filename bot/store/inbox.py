@@ -1,0 +1,134 @@
+"""Telegram updates, kept from before they are confirmed until they are finished."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.store.engine import Store
+from bot.store.schema import questions, updates
+
+
+class InboxState(StrEnum):
+    """Where an update stands."""
+
+    NEW = "new"
+    RETRY = "retry"
+    """Parked once and sent back by a person; a running `serve` looks for these."""
+    DONE = "done"
+    OVER = "over"
+    """Beyond the citizen's limit: told, not answered."""
+    PARKED = "parked"
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """One update as it came, and the chat whose order it keeps."""
+
+    update_id: int
+    chat_id: int
+    raw: dict[str, Any]
+    state: InboxState = InboxState.NEW
+
+
+@dataclass(frozen=True)
+class Parked:
+    """An update that could not be handled, for a person to see."""
+
+    update_id: int
+    received_at: datetime
+    kind: str
+    error: str
+    text: str
+    """Masked."""
+
+
+async def add(store: Store, incoming: Sequence[Incoming], now: datetime) -> set[int]:
+    """Stores what is new, in one commit; the ids that are to be handled: repeats of finished ones are not."""
+    rows = [
+        {
+            "update_id": i.update_id,
+            "chat_id": i.chat_id,
+            "state": i.state,
+            "received_at": now,
+            "raw": i.raw if i.state is InboxState.NEW else None,
+        }
+        for i in incoming
+    ]
+    ids = [i.update_id for i in incoming]
+
+    async def work(connection: AsyncConnection) -> set[int]:
+        await connection.execute(store.insert(updates).on_conflict_do_nothing(), rows)
+        open_ = select(updates.c.update_id).where(updates.c.update_id.in_(ids), updates.c.state == InboxState.NEW)
+        return set((await connection.execute(open_)).scalars())
+
+    return await store.write(work) if rows else set()
+
+
+async def unfinished(store: Store, *states: InboxState) -> list[Incoming]:
+    """What is still to be handled, in the order it came."""
+    query = select(updates.c.update_id, updates.c.chat_id, updates.c.raw).where(updates.c.state.in_(states))
+    async with store.reading(long=True) as connection:
+        rows = await connection.execute(query.order_by(updates.c.update_id))
+        return [Incoming(row.update_id, row.chat_id, row.raw or {}) for row in rows]
+
+
+async def finish(connection: AsyncConnection, update_id: int, update_key: str, now: datetime) -> None:
+    """The reply is out: the update's words go, its question is marked as replied."""
+    await connection.execute(
+        update(updates).where(updates.c.update_id == update_id).values(state=InboxState.DONE, raw=None)
+    )
+    await connection.execute(
+        update(questions)
+        .where(questions.c.update_key == update_key, questions.c.replied_at.is_(None))
+        .values(replied_at=now)
+    )
+
+
+async def failed(connection: AsyncConnection, update_id: int, error: str) -> None:
+    """Notes a passing failure; the update is tried again."""
+    await connection.execute(
+        update(updates).where(updates.c.update_id == update_id).values(attempts=updates.c.attempts + 1, error=error)
+    )
+
+
+async def park(connection: AsyncConnection, update_id: int, kind: str, error: str, text: str) -> None:
+    """Sets an update aside with its reason; `raw` stays, for `retry`."""
+    await connection.execute(
+        update(updates)
+        .where(updates.c.update_id == update_id)
+        .values(state=InboxState.PARKED, kind=kind, error=error, text=text)
+    )
+
+
+async def parked(store: Store) -> list[Parked]:
+    """Everything that was set aside, oldest first."""
+    columns = (updates.c.update_id, updates.c.received_at, updates.c.kind, updates.c.error, updates.c.text)
+    query = select(*columns).where(updates.c.state == InboxState.PARKED).order_by(updates.c.update_id)
+    async with store.reading(long=True) as connection:
+        return [Parked(*row) for row in await connection.execute(query)]
+
+
+async def retry(connection: AsyncConnection, update_ids: Iterable[int]) -> int:
+    """Sends parked updates back; how many there were."""
+    return await _move(connection, update_ids, {"state": InboxState.RETRY, "attempts": 0, "error": "", "text": ""})
+
+
+async def drop(connection: AsyncConnection, update_ids: Iterable[int]) -> int:
+    """Gives parked updates up, with their words; how many there were."""
+    return await _move(connection, update_ids, {"state": InboxState.DONE, "raw": None, "text": ""})
+
+
+async def _move(connection: AsyncConnection, update_ids: Iterable[int], values: dict[str, Any]) -> int:
+    which = (updates.c.update_id.in_(list(update_ids)), updates.c.state == InboxState.PARKED)
+    return (await connection.execute(update(updates).where(*which).values(values))).rowcount
+
+
+async def prune(connection: AsyncConnection, before: datetime) -> None:
+    """Forgets finished ids that Telegram can no longer repeat."""
+    over = (InboxState.DONE, InboxState.OVER)
+    await connection.execute(delete(updates).where(updates.c.received_at < before, updates.c.state.in_(over)))

@@ -1,0 +1,187 @@
+"""Every question on record, with its reply: what citizens wrote is masked before it comes here."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.dialogue import Choice, Outcome
+from bot.store.schema import cases, questions
+
+
+class Feedback(StrEnum):
+    """What the citizen said of an answer."""
+
+    SOLVED = "solved"
+    UNSOLVED = "unsolved"
+
+
+@dataclass(frozen=True)
+class Said:
+    """A finished reply as it is kept, sent and sent again."""
+
+    question: int
+    outcome: Outcome
+    text: str
+    choices: tuple[Choice, ...] = ()
+    follow_ups: tuple[Choice, ...] = ()
+    ticket: int | None = None
+    offers_staff: bool = False
+    """The citizen may hand the question to staff with one tap."""
+
+    def as_json(self) -> dict[str, Any]:
+        """What is stored; the question's number is the row's."""
+        return {
+            "text": self.text,
+            "choices": [[c.title, c.intent, c.region] for c in self.choices],
+            "follow_ups": [[c.title, c.intent, c.region] for c in self.follow_ups],
+            "ticket": self.ticket,
+            "offers_staff": self.offers_staff,
+        }
+
+
+@dataclass(frozen=True)
+class Record:
+    """One question as it was asked."""
+
+    id: int
+    conversation: int
+    root: int
+    """The question this one settles (a tapped choice, a city), else its own number."""
+    asked_at: datetime
+    text: str | None
+    """None once forgotten."""
+    said: Said | None
+    replied: bool
+    feedback: str
+    case: int | None
+
+
+@dataclass(frozen=True)
+class NewQuestion:
+    """What is known of a question when it is put on record."""
+
+    update_key: str
+    conversation: int
+    asked_at: datetime
+    text: str
+    outcome: Outcome
+    intent: str
+    region: str
+    score: float | None
+    above_answer: float
+    above_offer: float
+    content_version: str
+    reply: dict[str, Any]
+    root: int | None = None
+    message_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A citizen's question in staff's hands."""
+
+    number: int
+    text: str | None
+    asked_at: datetime
+    state: str
+
+
+async def add(connection: AsyncConnection, new: NewQuestion) -> int:
+    """The question's number, which is also its ticket's."""
+    values = {
+        "update_key": new.update_key,
+        "conversation_id": new.conversation,
+        "parent_id": new.root,
+        "message_id": new.message_id,
+        "asked_at": new.asked_at,
+        "text": new.text,
+        "outcome": new.outcome,
+        "intent": new.intent,
+        "region": new.region,
+        "score": new.score,
+        "above_answer": new.above_answer,
+        "above_offer": new.above_offer,
+        "content_version": new.content_version,
+        "reply": new.reply,
+    }
+    row = insert(questions).values(values).returning(questions.c.id)
+    return int((await connection.execute(row)).scalar_one())
+
+
+async def keep_reply(connection: AsyncConnection, said: Said) -> None:
+    """Stores the finished reply of a question."""
+    await connection.execute(update(questions).where(questions.c.id == said.question).values(reply=said.as_json()))
+
+
+async def by_key(connection: AsyncConnection, update_key: str) -> Record | None:
+    """The question that came with this update, if it was handled before."""
+    return await _one(connection, questions.c.update_key == update_key)
+
+
+async def by_id(connection: AsyncConnection, number: int) -> Record | None:
+    """The question of this number."""
+    return await _one(connection, questions.c.id == number)
+
+
+async def last_of(connection: AsyncConnection, conversation: int) -> Record | None:
+    """What was asked last in a conversation."""
+    return await _one(connection, questions.c.conversation_id == conversation)
+
+
+async def by_message(connection: AsyncConnection, conversation: int, message_id: int) -> Record | None:
+    """The question last made of this message: an edited one has several."""
+    return await _one(connection, questions.c.conversation_id == conversation, questions.c.message_id == message_id)
+
+
+async def tickets_of(connection: AsyncConnection, conversation: int, most: int) -> list[Ticket]:
+    """A citizen's questions in staff's hands, newest first."""
+    query = (
+        select(questions.c.id, questions.c.text, questions.c.asked_at, cases.c.state)
+        .join(cases, cases.c.id == questions.c.case_id)
+        .where(questions.c.conversation_id == conversation)
+        .order_by(questions.c.id.desc())
+        .limit(most)
+    )
+    return [Ticket(*row) for row in await connection.execute(query)]
+
+
+async def rate(connection: AsyncConnection, number: int, feedback: Feedback) -> None:
+    """Keeps what the citizen said of an answer; the last word counts."""
+    await connection.execute(update(questions).where(questions.c.id == number).values(feedback=feedback))
+
+
+async def give_to_case(connection: AsyncConnection, number: int, case: int) -> None:
+    """The question gets its ticket."""
+    await connection.execute(update(questions).where(questions.c.id == number).values(case_id=case))
+
+
+async def _one(connection: AsyncConnection, *where: ColumnElement[bool]) -> Record | None:
+    query = select(questions).where(*where).order_by(questions.c.id.desc()).limit(1)
+    row = (await connection.execute(query)).one_or_none()
+    return _record(row) if row else None
+
+
+def _record(row: Any) -> Record:
+    return Record(
+        row.id,
+        row.conversation_id,
+        row.parent_id or row.id,
+        row.asked_at,
+        row.text,
+        _said(row),
+        row.replied_at is not None,
+        row.feedback,
+        row.case_id,
+    )
+
+
+def _said(row: Any) -> Said | None:
+    if row.reply is None:
+        return None
+    kept = dict(row.reply)
+    choices, follow_ups = (tuple(Choice(*c) for c in kept.pop(k)) for k in ("choices", "follow_ups"))
+    return Said(row.id, Outcome(row.outcome), choices=choices, follow_ups=follow_ups, **kept)

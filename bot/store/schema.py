@@ -1,0 +1,152 @@
+"""The tables. Migrations make them; a test holds both to each other."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.types import TypeDecorator
+
+
+class Moment(TypeDecorator[datetime]):
+    """A point in time: aware on our side, UTC in the database."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuses a time without zone: nobody could tell what it means."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a moment without time zone: {value}")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Aware, in UTC."""
+        return value and value.replace(tzinfo=UTC)
+
+
+# SQLite numbers rows by itself only in a column of exactly this type
+Id = BigInteger().with_variant(Integer, "sqlite")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+updates = Table(
+    "updates",
+    metadata,
+    Column("update_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("chat_id", BigInteger, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("received_at", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("raw", JSON(none_as_null=True)),  # personal data: gone once the update is finished
+    Column("kind", String(32), nullable=False, default=""),
+    Column("error", Text, nullable=False, default=""),
+    Column("text", Text, nullable=False, default=""),  # masked, of parked ones only
+    Index(None, "state", "update_id"),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("channel", String(16), nullable=False),
+    Column("chat_id", BigInteger),  # NULL once forgotten
+    Column("user_id", BigInteger),
+    Column("region", String(64), nullable=False, default=""),
+    Column("script", String(4), nullable=False, default=""),
+    Column("chosen_script", String(4), nullable=False, default=""),
+    Column("pending", JSON, nullable=False, default=list),
+    Column("about", String(128), nullable=False, default=""),
+    Column("seen_at", Moment, nullable=False),
+    Column("blocked_at", Moment),
+    UniqueConstraint("channel", "chat_id", "user_id"),
+    sqlite_autoincrement=True,
+)
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("reason", String(16), nullable=False),
+    Column("region", String(64), nullable=False, default=""),
+    Column("opened_at", Moment, nullable=False),
+    Index(None, "state", "opened_at"),
+    sqlite_autoincrement=True,
+)
+
+questions = Table(
+    "questions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("update_key", String(64), nullable=False, unique=True),
+    Column("conversation_id", ForeignKey("conversations.id"), nullable=False),
+    Column("parent_id", ForeignKey("questions.id")),
+    Column("message_id", BigInteger),
+    Column("asked_at", Moment, nullable=False),
+    Column("text", Text),  # masked; NULL once forgotten, like the reply
+    Column("outcome", String(16), nullable=False),
+    Column("intent", String(128), nullable=False, default=""),
+    Column("region", String(64), nullable=False, default=""),
+    Column("score", Float),
+    Column("above_answer", Float, nullable=False),
+    Column("above_offer", Float, nullable=False),
+    Column("content_version", String(32), nullable=False),
+    Column("reply", JSON(none_as_null=True)),
+    Column("replied_at", Moment),
+    Column("feedback", String(16), nullable=False, default=""),
+    Column("case_id", ForeignKey("cases.id")),
+    Index(None, "conversation_id", "id"),
+    Index(None, "asked_at"),
+    Index(None, "case_id"),
+    Index(None, "parent_id"),
+    sqlite_autoincrement=True,
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("key", String(64), nullable=False, unique=True),
+    Column("conversation_id", ForeignKey("conversations.id"), nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("message", JSON(none_as_null=True)),
+    Column("created_at", Moment, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("sent_at", Moment),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("error", Text, nullable=False, default=""),
+    Index(None, "state", "id"),
+    Index(None, "conversation_id", "state"),
+    sqlite_autoincrement=True,
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("holder", String(128), nullable=False),
+    Column("until", Moment, nullable=False),
+)

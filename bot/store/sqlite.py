@@ -1,0 +1,46 @@
+"""aiosqlite with fewer trips to its thread: a statement takes some 20 us, the way there and back up to 450 us."""
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+import aiosqlite
+from sqlalchemy import Connection
+
+BUSY_SECONDS = 5
+WRITE, READ, READ_LONG = "BEGIN IMMEDIATE", "BEGIN", "BEGIN DEFERRED"
+_PRAGMAS = (f"busy_timeout={BUSY_SECONDS * 1000}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+
+
+class QuickConnection(aiosqlite.Connection):
+    """Only what may wait, for the disk, another process or a long list, goes through the thread.
+
+    Within a transaction nothing waits: a reader never does under WAL, a writer has the lock from BEGIN IMMEDIATE on.
+    """
+
+    def __init__(self, file: str) -> None:
+        super().__init__(lambda: sqlite3.connect(file, check_same_thread=False, isolation_level=None), 64)
+        self._thread.daemon = True  # as SQLAlchemy does: a hanging disk must not keep the process alive
+        self._long = False
+
+    async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if self._may_wait(getattr(fn, "__name__", ""), args[0] if args else ""):
+            return await super()._execute(fn, *args, **kwargs)  # type: ignore[no-untyped-call]
+        return fn(*args, **kwargs)
+
+    def _may_wait(self, name: str, sql: str) -> bool:
+        if self._conn.in_transaction:
+            return self._long or name == "commit"
+        self._long = sql == READ_LONG
+        return name not in {"cursor", "rollback", "commit"} and sql != READ
+
+
+def set_up(connection: Any, _record: object) -> None:
+    """What every new connection is told."""
+    for pragma in _PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def begin(connection: Connection) -> None:
+    """A writer takes the lock at once: a reader that turned writer half-way would fail."""
+    connection.exec_driver_sql(connection.get_execution_options().get("begin", READ))
