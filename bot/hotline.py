@@ -1,0 +1,332 @@
+"""One question, whole: state in, dialogue, then record, case and ticket in one transaction, and the reply out."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from bot import voice
+from bot.config import Config
+from bot.dialogue import NONE_OF_THESE, Choice, Dialogue, Outcome, Question, Reply, State
+from bot.errors import HotlineError
+from bot.masking import mask
+from bot.store import cases, conversations, questions, retention
+from bot.store.cases import Reason
+from bot.store.conversations import Address, Conversation
+from bot.store.engine import Conflict, Store, Transaction
+from bot.store.questions import Feedback, NewQuestion, Record, Said, Ticket
+from bot.text import Script, clean, to_script
+from bot.worktime import Worktime
+
+Clock = Callable[[], datetime]
+T = TypeVar("T")
+MOST_TICKETS = 10
+NONE = -1
+"""The position of 都不是 among the buttons of a question."""
+
+
+class Declined(HotlineError):
+    """Cannot be done, in words for the citizen."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What somebody did, at the door: the same `update_key` is the same deed."""
+
+    address: Address
+    text: str
+    at: datetime
+    update_key: str
+    message_id: int | None = None
+
+
+class Hotline:
+    """Dialogue and record together: what every channel talks to."""
+
+    def __init__(self, config: Config, dialogue: Dialogue, store: Store, clock: Clock, version: str) -> None:
+        self.config, self.dialogue, self.store, self.clock, self.version = config, dialogue, store, clock, version
+        self.worktime = Worktime(config.time)
+        self._mind = ThreadPoolExecutor(1, "dialogue")  # a question takes milliseconds: the others' messages go on
+
+    # ---- questions: each gives the finished reply, or None when this very update was replied to before
+
+    async def answer(self, asked: Asked) -> Said | None:
+        """The reply to a message."""
+        return await self._once(asked, lambda c: self._step(asked, c))
+
+    async def answer_edited(self, asked: Asked) -> Said | None:
+        """The reply to a message that was changed; None as well when it says the same as before."""
+        async with self.store.reading() as connection:
+            conversation = await conversations.load(connection, asked.address)
+            before = await self._of_message(connection, conversation, asked.message_id)
+        if before and before.text == kept(asked.text):
+            return None
+        return await self.answer(asked)
+
+    async def pick(self, asked: Asked, number: int, position: int) -> Said | None:
+        """The reply to a button of question `number`; raises Declined when it can no longer be told what it was."""
+        record = await self._own(asked.address, number)
+        choice = None if position == NONE else self._choice(record, position)
+        title = choice.title if choice else NONE_OF_THESE
+
+        async def tapped(conversation: Conversation) -> "_Turn | None":
+            today, state = self.clock().date(), conversation.state
+            if await self._just_tapped(conversation, record.root, title, asked.at):
+                return None
+            if choice is None:
+                reply, after = self.dialogue.turn_down(state)
+            else:
+                reply, after = await self._think(lambda: self.dialogue.pick(choice, today, state))
+            return _Turn(title, reply, after, record.root)
+
+        return await self._once(asked, tapped)
+
+    async def ask_about(self, asked: Asked, intent: str) -> Said | None:
+        """The answer of an intent picked from a list; raises Declined when it is no longer there."""
+        if intent not in self.dialogue.content.intents:
+            raise Declined(voice.NO_TOPIC)
+        title = self.dialogue.content.intents[intent].title
+
+        async def listed(conversation: Conversation) -> "_Turn":
+            today, state = self.clock().date(), conversation.state
+            reply, after = await self._think(lambda: self.dialogue.choose(intent, "", today, state))
+            return _Turn(title, reply, after)
+
+        return await self._once(asked, listed)
+
+    async def ask_staff(self, asked: Asked) -> Said | None:
+        """A question straight to staff; an emergency is still told whom to call."""
+
+        async def handed(conversation: Conversation) -> "_Turn":
+            turn = await self._step(asked, conversation)
+            if turn.reply.outcome is Outcome.URGENT:
+                return turn
+            return replace(turn, reply=Reply(Outcome.UNANSWERED, "", open="好的"), root=None, reason=Reason.HUMAN)
+
+        return await self._once(asked, handed)
+
+    # ---- what a citizen does about questions
+
+    async def rate(self, address: Address, number: int, feedback: Feedback) -> Record:
+        """Keeps 解决了 or 没解决; the question that was rated."""
+        record = await self._own(address, number)
+        await self.store.write(lambda c: questions.rate(c, number, feedback))
+        return record
+
+    async def hand_over(self, address: Address, number: int, reason: Reason) -> str:
+        """Gives a question to staff, once; what the citizen is told."""
+        record = await self._own(address, number)
+        state = (await self._conversation(address)).state
+        now = self.clock()
+
+        async def work(connection: Transaction) -> bool:
+            root = await questions.by_id(connection, record.root)
+            if root is None or root.case is not None:
+                return False
+            case = await cases.add(connection, reason, state.region, now)
+            await questions.give_to_case(connection, root.id, case)
+            return True
+
+        new = await self.store.write(work)
+        if not new:
+            return self.in_script(voice.ALREADY_HANDED_OVER.format(record.root), state)
+        return self.in_script(self._handed_over("好的", record.root, now), state)
+
+    async def last_question(self, address: Address) -> Record | None:
+        """What they asked last, if its words are still known."""
+        async with self.store.reading() as connection:
+            conversation = await conversations.load(connection, address)
+            last = await questions.last_of(connection, conversation.id) if conversation.id else None
+            root = await questions.by_id(connection, last.root) if last else None
+        return root if root and root.text is not None else None
+
+    async def question(self, number: int) -> Record | None:
+        """One question on record."""
+        async with self.store.reading() as connection:
+            return await questions.by_id(connection, number)
+
+    async def tickets(self, address: Address) -> list[Ticket]:
+        """Their questions in staff's hands, newest first."""
+        async with self.store.reading() as connection:
+            conversation = await conversations.load(connection, address)
+            return await questions.tickets_of(connection, conversation.id, MOST_TICKETS) if conversation.id else []
+
+    # ---- what a citizen sets
+
+    async def state_of(self, address: Address) -> State:
+        """What is remembered of them."""
+        return (await self._conversation(address)).state
+
+    async def live_in(self, address: Address, region: str) -> State:
+        """Remembers their city; the empty one forgets it."""
+        return await self._change(address, lambda state: replace(state, region=region, pending=(), about=""))
+
+    async def write_in(self, address: Address, script: Script | None) -> State:
+        """Answers in this script from now on; None: in the one they write."""
+        return await self._change(address, lambda state: replace(state, chosen_script=script, script=script))
+
+    async def forget(self, address: Address) -> int:
+        """Deletes what a person wrote, in every chat; how many questions."""
+        return await self.store.write(lambda c: retention.forget_person(c, address.channel, address.user))
+
+    def in_script(self, text: str, state: State) -> str:
+        """Our own sentence in their script."""
+        return to_script(text, state.chosen_script or state.script or Script.SIMPLIFIED)
+
+    def close(self) -> None:
+        """Ends the thread that thinks."""
+        self._mind.shutdown(cancel_futures=True)
+
+    # ---- inside
+
+    async def _once(self, asked: Asked, take: "Callable[[Conversation], Awaitable[_Turn | None]]") -> Said | None:
+        """Runs a turn unless its update has been here: then what was said, if that has not left yet."""
+        for _ in range(_TRIES):
+            async with self.store.reading() as connection:
+                before = await questions.by_key(connection, asked.update_key)
+                if before:
+                    return None if before.replied else before.said
+                conversation = await conversations.load(connection, asked.address)
+            turn = await take(conversation)
+            if turn is None:
+                return None
+            try:
+                return await self._record(asked, conversation, turn)
+            except Conflict:
+                continue  # another process was a moment earlier with the same update or the same new person
+        raise Declined(voice.NOT_HANDLED)
+
+    async def _just_tapped(self, conversation: Conversation, root: int, title: str, at: datetime) -> bool:
+        """Fingers are quick: the same button twice is one wish."""
+        async with self.store.reading() as connection:
+            last = await questions.last_of(connection, conversation.id) if conversation.id else None
+        return bool(last and last.root == root != last.id and last.text == title and at - last.asked_at < _DOUBLE_TAP)
+
+    async def _step(self, asked: Asked, conversation: Conversation) -> "_Turn":
+        question = Question(asked.text, self.clock())
+        reply, state = await self._think(lambda: self.dialogue.step(question, conversation.state))
+        root = None
+        if reply.chosen and conversation.id:
+            async with self.store.reading() as connection:
+                last = await questions.last_of(connection, conversation.id)
+            root = last.root if last else None
+        return _Turn(asked.text, reply, state, root)
+
+    async def _think(self, think: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._mind, think)
+
+    async def _record(self, asked: Asked, conversation: Conversation, turn: "_Turn") -> Said:
+        now, reply = self.clock(), turn.reply
+        said = self._said(reply, turn.after)
+        place = reply.region or turn.after.region
+
+        async def work(connection: Transaction) -> Said:
+            id_ = await conversations.save(connection, conversation, turn.after, now)
+            number = await questions.add(connection, self._new_question(asked, turn, id_, said))
+            if not reply.open:
+                return replace(said, question=number)
+            case = await cases.add(connection, turn.reason or _reason(reply), place, now)
+            await questions.give_to_case(connection, number, case)
+            text = self.in_script(self._handed_over(reply.open, number, now), turn.after)
+            ticketed = replace(said, question=number, text=self.with_notice(text, turn.after), ticket=number)
+            await questions.keep_reply(connection, ticketed)
+            return ticketed
+
+        return await self.store.write(work)
+
+    def _new_question(self, asked: Asked, turn: "_Turn", conversation: int, said: Said) -> NewQuestion:
+        above, reply = self.dialogue.matcher.above, turn.reply
+        return NewQuestion(
+            asked.update_key,
+            conversation,
+            asked.at,
+            kept(turn.text),
+            reply.outcome,
+            reply.intent,
+            reply.region,
+            reply.score,
+            above.answer,
+            above.offer,
+            self.version,
+            said.as_json(),
+            turn.root,
+            asked.message_id,
+        )
+
+    def _said(self, reply: Reply, state: State) -> Said:
+        text = reply.text if reply.outcome is Outcome.URGENT else self.with_notice(reply.text, state)
+        return Said(0, reply.outcome, text, reply.choices, reply.follow_ups, offers_staff=reply.none_of_these)
+
+    def with_notice(self, text: str, state: State) -> str:
+        """The notice of these days before the text, while there is one."""
+        notice = self.config.notice.on(self.clock().date())
+        return f"{self.in_script(notice, state)}\n\n{text}" if notice else text
+
+    def _handed_over(self, understood: str, number: int, now: datetime) -> str:
+        return voice.HANDED_OVER.format(understood, number, self.worktime.promise(now))
+
+    async def _conversation(self, address: Address) -> Conversation:
+        async with self.store.reading() as connection:
+            return await conversations.load(connection, address)
+
+    async def _of_message(
+        self, connection: Transaction, conversation: Conversation, message_id: int | None
+    ) -> Record | None:
+        if conversation.id is None or message_id is None:
+            return None
+        return await questions.by_message(connection, conversation.id, message_id)
+
+    async def _own(self, address: Address, number: int) -> Record:
+        """The question, if its words are still known and it is theirs; raises Declined."""
+        async with self.store.reading() as connection:
+            record = await questions.by_id(connection, number)
+            conversation = await conversations.load(connection, address)
+        if record is None or record.said is None:
+            raise Declined(voice.OLD_BUTTON)
+        if record.conversation != conversation.id:
+            raise Declined(voice.NOT_YOURS)
+        return record
+
+    def _choice(self, record: Record, position: int) -> Choice:
+        buttons = (*record.said.choices, *record.said.follow_ups) if record.said else ()
+        if position not in range(len(buttons)) or buttons[position].intent not in self.dialogue.content.intents:
+            raise Declined(voice.OLD_BUTTON)
+        return buttons[position]
+
+    async def _change(self, address: Address, change: Callable[[State], State]) -> State:
+        now = self.clock()
+
+        async def work(connection: Transaction) -> State:
+            conversation = await conversations.load(connection, address)
+            state = change(conversation.state)
+            await conversations.save(connection, conversation, state, now)
+            return state
+
+        return await self.store.write(work)
+
+
+_TRIES = 3
+_DOUBLE_TAP = timedelta(seconds=5)
+
+
+def kept(text: str) -> str:
+    """What is stored of a citizen's words."""
+    return mask(clean(text))
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """One step of a conversation, not yet on record."""
+
+    text: str
+    reply: Reply
+    after: State
+    root: int | None = None
+    """The question it settles."""
+    reason: Reason | None = None
+
+
+def _reason(reply: Reply) -> Reason:
+    return Reason.NO_REGION if reply.intent else Reason.NO_MATCH

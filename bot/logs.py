@@ -1,0 +1,34 @@
+"""Logs for the people who run it: ids and scores, never anybody's words, never the token."""
+
+import logging
+import traceback
+from types import TracebackType
+
+_TALKATIVE = ("httpx", "httpcore", "telegram", "aiohttp", "alembic", "uvicorn", "asyncio")
+
+
+class _Discreet(logging.Formatter):
+    """An exception's own text may quote a citizen: only its kind and where it happened are shown."""
+
+    def __init__(self, secret: str) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        self._secret = secret
+
+    def formatException(  # the name is logging's
+        self, ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+    ) -> str:
+        kind, _, where = ei
+        return "".join(traceback.format_tb(where)) + (kind.__name__ if kind else "")
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return text.replace(self._secret, "***") if self._secret else text
+
+
+def set_up(secret: str = "") -> None:
+    """Sends logs to standard error, without `secret` wherever it may turn up."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Discreet(secret))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,153 @@
+"""`hotline serve`: everything in one event loop, opened from the bottom up and closed in reverse."""
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack, suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.config import Config
+from bot.dialogue import Dialogue
+from bot.hotline import Clock, Hotline
+from bot.store import inbox, retention
+from bot.store.engine import DatabaseUnavailable, Store, Transaction
+from bot.store.leases import Lease
+from bot.telegram.edge import Edge
+from bot.web.app import Health, Hook, build_app
+from bot.web.server import WebServer
+
+KEEP_UPDATE_IDS = timedelta(days=8)
+"""Telegram's ids start again at random after a week of silence, and it repeats nothing older."""
+TIDY_AT_HOUR = 3
+_RENEW_SECONDS = 5.0
+_SILENT_POLL = timedelta(minutes=2)
+log = logging.getLogger(__name__)
+
+
+class Service:
+    """One running hotline; use as `async with`."""
+
+    def __init__(self, config: Config, dialogue: Dialogue, version: str, clock: Clock) -> None:
+        self.config, self.clock = config, clock
+        self.store = Store(config.database.url.get_secret_value())
+        self.hotline = Hotline(config, dialogue, self.store, clock, version)
+        has_token = bool(config.telegram.token.get_secret_value())
+        self.edge = Edge(config, self.store, self.hotline, clock) if has_token else None
+        self.web = WebServer(build_app(self.health, self._hook()), config.web)
+        self._lease = Lease(self.store, "leader")
+        self._leads = False
+        self._open = AsyncExitStack()
+
+    async def __aenter__(self) -> "Service":
+        async with AsyncExitStack() as opening:
+            opening.push_async_callback(self.store.close)
+            opening.callback(self.hotline.close)
+            await self.store.migrate()
+            await self.web.start()
+            opening.push_async_callback(self.web.stop)
+            if self.edge:
+                opening.push_async_callback(self.edge.close)
+            self._open = opening.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._open.aclose()
+
+    async def run(self) -> None:
+        """Until cancelled; raises HotlineError when it cannot go on, such as with a token that no longer holds."""
+        try:
+            async with asyncio.TaskGroup() as work:
+                work.create_task(self._lead_when_we_may())
+                if self.edge:
+                    work.create_task(self.edge.connect())
+        except ExceptionGroup as group:
+            raise _first(group) from None
+
+    def health(self) -> Health:
+        """Alive, and, when polling is ours, polling."""
+        details: dict[str, Any] = {"telegram": "off", "leads": self._leads}
+        if self.edge is None:
+            return Health(True, details)
+        details["telegram"] = "connected" if self.edge.connected.is_set() else "connecting"
+        last = self.edge.poller.last_poll
+        details["last_poll"] = last and last.isoformat(timespec="seconds")
+        details["in_hand"] = self.edge.desk.in_hand
+        return Health(not (self._leads and last and self.clock() - last > _SILENT_POLL), details)
+
+    async def tidy(self) -> None:
+        """Deletes what has been kept long enough."""
+        now = self.clock()
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+
+        async def work(connection: Transaction) -> int:
+            await inbox.prune(connection, now - KEEP_UPDATE_IDS)
+            return await retention.forget_before(connection, midnight - timedelta(self.config.limits.keep_days))
+
+        count = await self.store.write(work)
+        log.info("tidied: %s questions forgotten", count)
+
+    def _hook(self) -> Hook | None:
+        if self.edge is None or not self.edge.webhook_url:
+            return None
+        return Hook(self.edge.webhook_path, self.edge.webhook_secret, self.edge.deliver)
+
+    async def _lead_when_we_may(self) -> None:
+        """Keeps the lease, and the duties that go with it, until cancelled."""
+        duties: asyncio.Task[None] | None = None
+        try:
+            while True:
+                self._leads = await self._take_lease()
+                if self._leads and duties is None:
+                    duties = asyncio.create_task(self._duties())
+                if not self._leads and duties:
+                    await _cancelled(duties)
+                    duties = None
+                if duties is None:
+                    await asyncio.sleep(_RENEW_SECONDS)
+                elif (await asyncio.wait([duties], timeout=_RENEW_SECONDS))[0]:
+                    duties.result()
+        finally:
+            if duties:
+                await _cancelled(duties)
+            with suppress(DatabaseUnavailable):
+                await self._lease.release()
+
+    async def _take_lease(self) -> bool:
+        try:
+            other = await self._lease.take(self.clock())
+        except DatabaseUnavailable as error:
+            log.warning("%s", error)
+            return self._leads
+        if other:
+            log.warning("另一个 hotline serve(%s)正在收消息;本程序等它停下再接手", other)
+        return not other
+
+    async def _duties(self) -> None:
+        async with asyncio.TaskGroup() as duties:
+            duties.create_task(self._tidy_every_night())
+            if self.edge:
+                duties.create_task(self.edge.lead())
+
+    async def _tidy_every_night(self) -> None:
+        while True:
+            try:
+                await self.tidy()
+            except DatabaseUnavailable as error:
+                log.warning("%s", error)
+            await asyncio.sleep(_until_hour(TIDY_AT_HOUR, self.clock()))
+
+
+def _first(group: BaseException) -> BaseException:
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group
+
+
+async def _cancelled(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def _until_hour(hour: int, now: datetime) -> float:
+    then = now.replace(hour=hour, minute=0, second=0, microsecond=0)
+    return (then + timedelta(days=then <= now) - now).total_seconds()

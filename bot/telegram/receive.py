@@ -1,0 +1,258 @@
+"""Receiving: into the inbox before anything is confirmed, one order per chat, troubles retried or set aside."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from telegram import Bot, Update
+from telegram.error import BadRequest, Conflict, InvalidToken, NetworkError, RetryAfter, TelegramError
+
+from bot.config import Config
+from bot.errors import HotlineError
+from bot.hotline import kept
+from bot.store import inbox
+from bot.store.engine import DatabaseUnavailable, Store
+from bot.store.inbox import InboxState, Incoming
+from bot.telegram.intake import ALLOWED_UPDATES, Crowd, Verdict, concerns_us, sender_of
+from bot.telegram.pace import Pace, Window
+from bot.telegram.send import CHANNEL, seconds
+
+POLL_SECONDS = 30
+_MOST_IN_HAND = 5_000
+_MOST_WAIT = 60.0
+_HOOK_SECONDS = 50.0
+"""Telegram gives up waiting for us after a minute."""
+_KEEP_IDS = timedelta(days=8)
+"""Ids start again at random after a week of silence, and nothing older is repeated."""
+BAD_TOKEN = "Telegram 不认这个令牌;请检查环境变量 HOTLINE_TELEGRAM__TOKEN(可在 BotFather 里用 /token 重新取得)"
+log = logging.getLogger(__name__)
+Clock = Callable[[], datetime]
+
+
+class Attendant(Protocol):
+    """Who handles what was received."""
+
+    async def process(self, update: Update) -> Exception | None:
+        """Handles one update; the error that stopped it, if any."""
+
+    async def too_fast(self, chat: int) -> None:
+        """Tells somebody to wait."""
+
+    async def sorry(self, chat: int) -> None:
+        """Tells somebody that their message could not be handled."""
+
+
+class Refused(HotlineError):
+    """Telegram does not know this bot."""
+
+
+def update_key(update_id: int) -> str:
+    """The name under which a deed is on record."""
+    return f"{CHANNEL}:{update_id}"
+
+
+class Desk:
+    """Takes updates in, keeps their order per chat, and sees each one through."""
+
+    def __init__(self, config: Config, bot: Bot, store: Store, pace: Pace, attendant: Attendant, clock: Clock) -> None:
+        self.bot, self.store, self.pace, self.attendant, self.clock = bot, store, pace, attendant, clock
+        self.crowd = Crowd(config.limits.messages_per_minute)
+        self._in_all = Window(config.limits.messages_per_minute_in_all, 60)
+        self._slots = asyncio.Semaphore(config.telegram.chats_at_once)
+        self._queues: dict[int, deque[Incoming]] = {}
+        self._workers: set[asyncio.Task[None]] = set()
+        self._done: dict[int, asyncio.Event] = {}
+
+    @property
+    def in_hand(self) -> int:
+        """Updates taken in and not finished."""
+        return len(self._done)
+
+    async def take(self, updates: Sequence[dict[str, Any]]) -> None:
+        """Stores updates, in one commit, and queues them; raises DatabaseUnavailable, and then nothing is lost."""
+        incoming, floods, now = [], [], self.clock()
+        for raw in updates:
+            sender = sender_of(raw, now.timestamp())
+            if not concerns_us(raw, self.bot.id, self.bot.username):
+                continue
+            verdict = self.crowd.judge(raw["update_id"], sender)
+            state = InboxState.NEW if verdict is Verdict.WELCOME else InboxState.OVER
+            incoming.append(Incoming(raw["update_id"], sender.chat, raw, state))
+            if verdict is Verdict.TELL:
+                floods.append(sender.chat)
+        fresh = await inbox.add(self.store, incoming, now)
+        for one in incoming:
+            if one.update_id in fresh:
+                self.queue(one)
+        for chat in floods:
+            self._spawn(_politely(self.attendant.too_fast(chat)))
+        await self._room_for(len(fresh))
+
+    async def replay(self, *states: InboxState) -> None:
+        """Queues what a crash, or a person, left to be done."""
+        for one in await inbox.unfinished(self.store, *states):
+            self.queue(one)
+
+    async def finished(self, update_id: int) -> bool:
+        """Waits until an update is seen through; False when that takes too long for a webhook."""
+        done = self._done.get(update_id)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(done.wait() if done else asyncio.sleep(0), _HOOK_SECONDS)
+            return True
+        return False
+
+    async def close(self, grace: float) -> None:
+        """Finishes what is being worked on, for at most so many seconds; the rest is in the inbox."""
+        self._queues = {chat: deque(list(queue)[:1]) for chat, queue in self._queues.items()}
+        if self._workers:
+            await asyncio.wait(self._workers, timeout=grace)
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+
+    def queue(self, one: Incoming) -> None:
+        """Puts an update behind the others of its chat, unless it is there already."""
+        if one.update_id in self._done:
+            return
+        self._done[one.update_id] = asyncio.Event()
+        if one.chat_id in self._queues:
+            self._queues[one.chat_id].append(one)
+            return
+        self._queues[one.chat_id] = deque([one])
+        self._spawn(self._work(one.chat_id))
+
+    async def _work(self, chat: int) -> None:
+        while queue := self._queues[chat]:
+            one = queue[0]
+            try:
+                await self._see_through(one)
+            finally:
+                self._done.pop(one.update_id).set()
+            if self._queues[chat]:
+                self._queues[chat].popleft()
+        del self._queues[chat]
+
+    async def _see_through(self, one: Incoming) -> None:
+        wait = 1.0
+        while True:
+            await self.pace.open(one.chat_id)
+            async with self._slots:
+                delay = await self._try(one)
+            if delay is None:
+                return
+            await asyncio.sleep(delay or wait)
+            wait = min(wait * 2, _MOST_WAIT)
+
+    async def _try(self, one: Incoming) -> float | None:
+        """None when it is finished or set aside; else seconds to wait, 0 for as long as we like."""
+        error = await self._handle(one)
+        try:
+            if error is None:
+                key, now = update_key(one.update_id), self.clock()
+                await self.store.write(lambda c: inbox.finish(c, one.update_id, key, now))
+                return None
+            if not _is_passing(error):
+                log.error("update %s is set aside: %s", one.update_id, type(error).__name__, exc_info=error)
+                await self._park(one, error)
+                return None
+            log.warning("update %s will be tried again: %s", one.update_id, type(error).__name__)
+            name = type(error).__name__
+            await self.store.write(lambda c: inbox.failed(c, one.update_id, name))
+        except DatabaseUnavailable as trouble:
+            log.warning("update %s: %s", one.update_id, trouble)
+        return seconds(error) if isinstance(error, RetryAfter) else 0
+
+    async def _handle(self, one: Incoming) -> Exception | None:
+        try:
+            update = Update.de_json(one.raw, self.bot)
+        except Exception as error:
+            return Unreadable(type(error).__name__)
+        return await self.attendant.process(update)
+
+    async def _park(self, one: Incoming, error: Exception) -> None:
+        kind = "unreadable" if isinstance(error, Unreadable) else "failed"
+        why, words = f"{type(error).__name__}: {kept(str(error))}"[:500], kept(_words(one.raw))[:500]
+        await self.store.write(lambda c: inbox.park(c, one.update_id, kind, why, words))
+        if one.chat_id:
+            await _politely(self.attendant.sorry(one.chat_id))
+
+    async def _room_for(self, new: int) -> None:
+        """Slows the intake down when everybody together is too much: Telegram keeps what we do not fetch."""
+        now = asyncio.get_running_loop().time()
+        free = max([self._in_all.take(now) for _ in range(new)], default=now)
+        await asyncio.sleep(max(0.0, free - now))
+        while self.in_hand > _MOST_IN_HAND:
+            await asyncio.wait(self._workers, return_when=asyncio.FIRST_COMPLETED)
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._workers.add(task)
+        task.add_done_callback(self._workers.discard)
+
+
+async def _politely(courtesy: Awaitable[None]) -> None:
+    """Sent once or not at all."""
+    with suppress(TelegramError, HotlineError):
+        await courtesy
+
+
+class Unreadable(Exception):
+    """An update that python-telegram-bot cannot parse."""
+
+
+class Poller:
+    """Asks Telegram for updates; each batch is in the inbox before the next offset confirms it."""
+
+    def __init__(self, bot: Bot, desk: Desk, clock: Clock) -> None:
+        self.bot, self.desk, self.clock = bot, desk, clock
+        self.last_poll: datetime | None = None
+        self._offset: int | None = None
+
+    async def run(self) -> None:
+        """Until cancelled; raises Refused when the token no longer holds."""
+        wait = 1.0
+        while True:
+            try:
+                updates = await self._updates()
+                await self.desk.take(updates)
+                if updates:
+                    self._offset = updates[-1]["update_id"] + 1
+                self.last_poll, wait = self.clock(), 1.0
+                continue
+            except InvalidToken:
+                raise Refused(BAD_TOKEN) from None
+            except Conflict:
+                log.error("另一个程序正用同一个令牌收消息(409);请停掉它,本程序会接着收")
+            except RetryAfter as refusal:
+                wait = max(wait, seconds(refusal))
+            except (TelegramError, DatabaseUnavailable) as error:
+                log.warning("收不到消息,%.0f 秒后再试:%s", wait, error)
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, _MOST_WAIT)
+
+    async def _updates(self) -> list[dict[str, Any]]:
+        asked: dict[str, Any] = {"timeout": POLL_SECONDS, "allowed_updates": ALLOWED_UPDATES}
+        if self._offset is not None:
+            asked["offset"] = self._offset
+        # by this spelling, or it advises its own get_updates, which fails whole on one update that it cannot parse
+        found: Any = await self.bot.do_api_request("get_Updates", asked, read_timeout=POLL_SECONDS + 10)
+        return list(found)
+
+
+def _is_passing(error: Exception) -> bool:
+    """Whether the same again may work later; a BadRequest, though a NetworkError by birth, will not."""
+    if isinstance(error, BadRequest):
+        return False
+    return isinstance(error, (RetryAfter, NetworkError, DatabaseUnavailable))
+
+
+def _words(raw: Any) -> str:
+    """What somebody wrote in an update nobody could read."""
+    if isinstance(raw, dict):
+        own = [raw[k] for k in ("text", "caption", "data") if isinstance(raw.get(k), str)]
+        return " ".join([*own, *filter(None, map(_words, raw.values()))])
+    return " ".join(filter(None, map(_words, raw))) if isinstance(raw, list) else ""

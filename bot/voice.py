@@ -1,0 +1,99 @@
+"""What citizens are told besides answers: every sentence in one place, in Simplified Chinese."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from bot.store.questions import Ticket
+
+WELCOME = (
+    "您好，这里是 12345 的自动问答，能答不动产登记、12345 怎么受理、2020 到 2022 年防疫规定这几方面的事。\n"
+    "一句话说您要办的事和所在的城市就行。答不准的会交给工作人员，给您编号，在这里答复。\n"
+    "手机号、身份证号等会先抹去再保存，详见 /privacy。急事请拨 12345，火警 119，警情 110，急救 120。"
+)
+EXAMPLES_BELOW = "\n\n您也可以点一个例子试试："
+HELP = (
+    "直接打字提问，最好带上城市，例如「南京房产证能在网上办吗」。\n\n"
+    "/topics 看我能答哪些事\n"
+    "/city 记住或更换您的城市，例如 /city 镇江\n"
+    "/status 看您的编号办到哪一步\n"
+    "/human 把问题交给工作人员\n"
+    "/script 简体、繁體或自动\n"
+    "/privacy 您的信息怎么保存\n"
+    "/forget 删除您的信息"
+)
+WHICH_TOPIC = "您想问哪一方面？"
+WHICH_MATTER = "「{}」里我能答这些："
+NO_TOPIC = "这一项已经没有了，请直接打字提问，或发 /topics 重新看。"
+NOTHING_TO_HAND_OVER = "请先把要问的事打给我，或者写在命令后面，例如：/human 房产证上的名字写错了怎么改"
+HANDED_OVER = "{}，已交给工作人员，编号 {}。{}；急事请拨 12345。"
+ALREADY_HANDED_OVER = "这个问题已经交给工作人员了，编号 {}。发 /status 看办到哪一步。"
+OFFER_STAFF = "要把「{}」交给工作人员来答吗？也可以换个说法再问一次。"
+OFFER_STAFF_AFTER_NONE = "都不是的话，可以换个说法再问一次，或者把「{}」交给工作人员来答。"
+GLAD = "好的，谢谢您告诉我。"
+LEFT_ALONE = "好的。还有要问的，请直接说。"
+WHICH_CITY = "您在哪个城市？点一个，或者发「/city 城市名」。"
+CITY_NOW = "我记着您在{}。要换就点一个，或者发「/city 城市名」。"
+CITY_KEPT = "好的，记住您在{}。"
+CITY_GONE = "好的，城市已忘掉。"
+NO_SUCH_CITY = "我不认识「{}」这个地方，请写市或县（区）的名字，例如：/city 镇江"
+WHICH_SCRIPT = "用哪种字答复您？"
+SCRIPT_KEPT = "好的，以后用{}答复您。"
+SCRIPT_AUTO = "好的，您用哪种字，我就用哪种字。"
+PRIVACY = (
+    "您的问题会保存下来，用来答复您和改进答复。保存前先抹去手机号、固定电话、身份证号、银行卡号、邮箱和车牌号，"
+    "请不要发送姓名、住址等信息。\n"
+    "问题原文和联系方式保存 {} 天，之后每晚自动清除，只留下计数。工作人员看得到问题，看不到您的账号名。\n"
+    "发 /forget 可以马上删除。"
+)
+SURE_TO_FORGET = "会删除您问过的问题和记住的城市；工作人员还没答复的问题也会撤回，不再答复。确定删除吗？"
+FORGOTTEN = "已经删除，共 {} 条。再发消息就是重新开始。"
+NOT_FORGOTTEN = "好的，没有删除。"
+NO_TICKETS = "您没有交给工作人员的问题。"
+TICKETS = "交给工作人员的问题："
+STATES = {"new": "等待工作人员处理", "withdrawn": "已撤回"}
+TEXT_ONLY = "我只看得懂文字。请用一句话打字说您要办的事，最好带上城市。"
+TOO_FAST = "您发得太快了，请过一分钟再发。前面的问题会照常答复。"
+UNKNOWN_COMMAND = "没有这个命令。直接打字提问就行，/help 看说明。"
+NOT_HANDLED = "这条消息我没能处理，已经记下来交给维护人员。请换个说法再问一次；急事请拨 12345。"
+OLD_BUTTON = "这个按钮已经过期，请把问题再说一遍。"
+NOT_YOURS = "这是别人问的，请您自己问一句。"
+
+SOLVED, UNSOLVED, TO_STAFF, NO_THANKS = "解决了", "没解决", "转人工", "不用了"
+FORGET, KEEP = "确定删除", "不删"
+FORGET_CITY = "忘掉城市"
+SCRIPTS = {"": "自动", "Hans": "简体", "Hant": "繁體"}
+
+COMMANDS = {
+    "start": "我能做什么",
+    "topics": "看能答哪些事",
+    "city": "记住或更换城市",
+    "status": "我的编号办到哪一步",
+    "human": "把问题交给工作人员",
+    "script": "简体、繁體或自动",
+    "privacy": "您的信息怎么保存",
+    "forget": "删除我的信息",
+    "help": "怎么用",
+}
+
+
+def status(tickets: Sequence[Ticket], zone: ZoneInfo) -> str:
+    """A citizen's tickets, one a line."""
+    if not tickets:
+        return NO_TICKETS
+    return "\n".join([TICKETS, *(_ticket(t, zone) for t in tickets)])
+
+
+def _ticket(ticket: Ticket, zone: ZoneInfo) -> str:
+    asked = _day(ticket.asked_at.astimezone(zone))
+    return f"编号 {ticket.number}（{asked}）{shortened(ticket.text or '内容已删除')}：{STATES[ticket.state]}"
+
+
+def shortened(text: str, most: int = 30) -> str:
+    """Enough of a question to know it again."""
+    text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment.month} 月 {moment.day} 日"

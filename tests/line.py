@@ -1,0 +1,115 @@
+"""A whole hotline for one test: real service, real database, Telegram played by a server on loopback."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.config import Config, load_config
+from bot.dialogue import Dialogue
+from bot.service import Service
+from bot.store.record import Row, rows
+from tests.conftest import NOW, ROOT
+from tests.telegram_server import Sent, TelegramServer
+
+
+class Clock:
+    """A clock that tests turn."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def passes(self, **how_long: float) -> None:
+        self.now += timedelta(**how_long)
+
+
+class Line:
+    """Telegram's server and our service between them."""
+
+    def __init__(self, telegram: TelegramServer, service: Service, clock: Clock) -> None:
+        self.telegram, self.service, self.clock = telegram, service, clock
+
+    def citizen(self, number: int) -> "Citizen":
+        """Somebody with a private chat."""
+        return Citizen(self, number)
+
+    async def record(self) -> list[Row]:
+        """Every question on record."""
+        return await rows(self.service.store, None, None)
+
+    async def quiet(self) -> None:
+        """Waits until everything taken in is finished and confirmed."""
+        assert self.service.edge
+        desk = self.service.edge.desk
+        await self.telegram.until(
+            lambda: not desk.in_hand and (bool(self.telegram.webhook) or not self.telegram.pending)
+        )
+
+
+class Citizen:
+    """One person in their own chat: `says`, `taps`, and what they then hear."""
+
+    def __init__(self, line: Line, number: int) -> None:
+        self.line, self.telegram, self.chat = line, line.telegram, number
+        self.last: Sent
+
+    async def says(self, text: str | None, **more: Any) -> Sent:
+        self.telegram.message(self.chat, text, date=int(self.line.clock().timestamp()), **more)
+        return await self.hears()
+
+    async def taps(self, label: str, *, of: Sent | None = None) -> Sent:
+        self.press(label, of=of)
+        return await self.hears()
+
+    def press(self, label: str, *, of: Sent | None = None) -> None:
+        """Taps without waiting for a message."""
+        message = of or self.last
+        assert label in message.buttons, f"no button {label!r} among {list(message.buttons)}"
+        self.telegram.tap(self.chat, message.message_id, message.buttons[label])
+
+    async def hears(self) -> Sent:
+        self.last = await self.telegram.reply(self.chat)
+        return self.last
+
+    @property
+    def toasts(self) -> list[str]:
+        """What was shown over the chat after taps, oldest first."""
+        return [c.params.get("text", "") for c in self.telegram.calls if c.method == "answerCallbackQuery"]
+
+
+def settings(**more: Any) -> Config:
+    """The shipped settings at full speed, with `section__key=value` over them."""
+    environment = {
+        "WEB__PORT": 0,
+        "TELEGRAM__MESSAGES_PER_SECOND": 100_000,
+        "TELEGRAM__MESSAGES_PER_SECOND_IN_CHAT": 100_000,
+        "TELEGRAM__MESSAGES_PER_MINUTE_IN_GROUP": 100_000,
+        "LIMITS__MESSAGES_PER_MINUTE": 1000,
+        **{key.upper(): value for key, value in more.items()},
+    }
+    return load_config(ROOT / "config.yaml", {f"HOTLINE_{key}": str(value) for key, value in environment.items()})
+
+
+@asynccontextmanager
+async def open_line(
+    dialogue: Dialogue, telegram: TelegramServer, database_url: str, clock: Clock | None = None, **more: Any
+) -> AsyncIterator[Line]:
+    """A line that is up: connected, and the first poll has come."""
+    clock = clock or Clock()
+    config = settings(
+        database__url=database_url, telegram__token=telegram.token, telegram__api_url=telegram.url, **more
+    )
+    async with Service(config, dialogue, "test", clock) as service:
+        running = asyncio.create_task(service.run())
+        assert service.edge
+        await telegram.until(lambda: running.done() or service.edge.connected.is_set())
+        if running.done():
+            running.result()
+        yield Line(telegram, service, clock)
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
