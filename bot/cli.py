@@ -5,10 +5,14 @@ import io
 import sys
 import traceback
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from bot.errors import HotlineError
+
+if TYPE_CHECKING:
+    from bot.config import Config
 
 OK, MISTAKE, USAGE, OURS, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -38,6 +42,12 @@ def _run(options: argparse.Namespace) -> int:
     from bot.config import load_config  # --help needs none of it
 
     config = load_config(options.config)
+    if options.command in _OF_THE_DATABASE:
+        return _OF_THE_DATABASE[options.command](config, options)
+    if options.command == "serve":
+        from bot.commands import serve
+
+        return serve.run(config)
     if options.command == "check":
         from bot.commands import check
 
@@ -56,6 +66,54 @@ def _run(options: argparse.Namespace) -> int:
         as_json=options.json,
         explain=options.explain,
     )
+
+
+def _migrate(config: "Config", options: argparse.Namespace) -> int:
+    from bot.commands import database
+
+    return database.migrate(config)
+
+
+def _backup(config: "Config", options: argparse.Namespace) -> int:
+    from bot.commands import database
+
+    return database.backup(config, options.file)
+
+
+def _forget(config: "Config", options: argparse.Namespace) -> int:
+    from bot.commands import database
+
+    return database.forget(config, options.before)
+
+
+def _stats(config: "Config", options: argparse.Namespace) -> int:
+    from bot.commands import stats
+
+    return stats.run(config, options.day, everything=options.all, as_json=options.json)
+
+
+def _export(config: "Config", options: argparse.Namespace) -> int:
+    from bot.commands import export
+
+    return export.run(config, options.file, options.format, options.since, options.until)
+
+
+def _parked(config: "Config", options: argparse.Namespace) -> int:
+    from bot.commands import parked
+
+    if options.action == "list":
+        return parked.show(config)
+    return (parked.retry if options.action == "retry" else parked.drop)(config, options.ids)
+
+
+_OF_THE_DATABASE = {
+    "migrate": _migrate,
+    "backup": _backup,
+    "forget": _forget,
+    "stats": _stats,
+    "export": _export,
+    "parked": _parked,
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -82,6 +140,7 @@ _MESSAGES = [
     ("unrecognized arguments:", "不认识的参数:"),
     ("the following arguments are required:", "缺少:"),
     ("invalid choice:", "没有这个命令:"),
+    ("invalid int value:", "不是数字:"),
     ("expected one argument", "后面要写一个值"),
     ("argument ", ""),
     ("choose from", "可用"),
@@ -117,4 +176,29 @@ def _parser() -> argparse.ArgumentParser:
         metavar="图.svg",
         help="算出并画出 target 取不同值时的成绩",
     )
+    commands.add_parser("serve", help="运行机器人", description="运行机器人,直到 Ctrl-C 或 SIGTERM。")
+    commands.add_parser("migrate", help="建立或升级数据库", description="建立或升级数据库;serve 启动时也会做。")
+    stats = commands.add_parser("stats", help="看今天的数字", description="看一天的数字,默认今天。")
+    stats.add_argument("--day", type=_day, metavar="日期", help="哪一天,例如 2026-11-22")
+    stats.add_argument("--all", action="store_true", help="有记录以来的全部")
+    stats.add_argument("--json", action="store_true", help="输出 JSON")
+    export = commands.add_parser("export", help="导出提问记录", description="导出提问记录;不写文件名时输出 CSV。")
+    export.add_argument("file", nargs="?", type=Path, metavar="文件", help="以 .csv 或 .xlsx 结尾")
+    export.add_argument("--format", choices=["csv", "xlsx"], help="不看文件名,用这种格式")
+    export.add_argument("--since", type=_day, metavar="日期", help="从哪天起")
+    export.add_argument("--until", type=_day, metavar="日期", help="到哪天为止(含)")
+    backup = commands.add_parser("backup", help="备份数据库", description="备份数据库;运行中也可以。")
+    backup.add_argument("file", type=Path, metavar="文件", help="备份到哪里")
+    forget = commands.add_parser("forget", help="删除旧的提问原文", description="删除旧的提问原文和联系方式,计数保留。")
+    forget.add_argument("--before", type=_day, required=True, metavar="日期", help="这一天以前的")
+    parked = commands.add_parser("parked", help="看处理不了的消息", description="看处理不了的消息,放回去再试,或丢弃。")
+    parked.add_argument("action", choices=["list", "retry", "drop"], metavar="list|retry|drop", help="看、再试、丢弃")
+    parked.add_argument("ids", nargs="*", type=int, metavar="编号", help="哪几条;不写就是全部")
     return parser
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"「{text}」不是日期;请写成 2026-11-22") from None
