@@ -136,7 +136,7 @@ class TimeSettings(Frozen):
 class ChatSettings(Frozen):
     """How the bot introduces itself."""
 
-    examples: tuple[str, ...] = ("南京房产证能在网上办吗", "绿码带星去南通要核酸吗", "去大厅前怎么查窗口开不开")
+    examples: tuple[str, ...] = ("南京房产证能在网上办吗", "绿码带星去南通要核酸吗", "房产证怎么查档案")
     """Shown as buttons after /start."""
 
 

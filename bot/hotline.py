@@ -225,6 +225,8 @@ class Hotline:
         async def work(connection: Transaction) -> Said:
             id_ = await conversations.save(connection, conversation, turn.after, now)
             number = await questions.add(connection, self._new_question(asked, turn, id_, said))
+            if reply.none_of_these and turn.root:
+                return await self._offer_staff(connection, replace(said, question=number), turn)
             if not reply.open:
                 return replace(said, question=number)
             case = await cases.add(connection, turn.reason or _reason(reply), place, now)
@@ -235,6 +237,14 @@ class Hotline:
             return ticketed
 
         return await self.store.write(work)
+
+    async def _offer_staff(self, connection: Transaction, said: Said, turn: "_Turn") -> Said:
+        root = await questions.by_id(connection, turn.root or 0)
+        about = voice.shortened(root.text or "" if root else "")
+        text = self.in_script(voice.OFFER_STAFF_AFTER_NONE.format(about), turn.after)
+        offered = replace(said, text=self.with_notice(text, turn.after), offers_staff=True)
+        await questions.keep_reply(connection, offered)
+        return offered
 
     def _new_question(self, asked: Asked, turn: "_Turn", conversation: int, said: Said) -> NewQuestion:
         above, reply = self.dialogue.matcher.above, turn.reply
@@ -257,7 +267,7 @@ class Hotline:
 
     def _said(self, reply: Reply, state: State) -> Said:
         text = reply.text if reply.outcome is Outcome.URGENT else self.with_notice(reply.text, state)
-        return Said(0, reply.outcome, text, reply.choices, reply.follow_ups, offers_staff=reply.none_of_these)
+        return Said(0, reply.outcome, text, reply.choices, reply.follow_ups)
 
     def with_notice(self, text: str, state: State) -> str:
         """The notice of these days before the text, while there is one."""

@@ -11,15 +11,16 @@ def _shape(pattern: str) -> re.Pattern[str]:
 
 
 _SETTLED = "某"  # stands in the view for what an earlier shape took: a letter, so that nothing is joined across it
-_BLANKS = "\u20e3\u115f\u1160\u2800"  # a keycap's frame, as in 1️⃣3️⃣8️⃣, and letters that show nothing
-_DASHES, _DOTS = "_−─━ー", "·•・‧∙⋅"  # drawn as such, though Unicode does not count them so
+_DRAWN = {  # what stands for a dash, a dot, nothing or a numeral, though Unicode does not say so
+    **dict.fromkeys("_−─━ー", "-"), **dict.fromkeys("·•・‧∙⋅", "."), **dict.fromkeys("\u20e3\u115f\u1160\u2800", " "),
+    "○": "零", "两": "二",
+}  # fmt: skip
 
 # Spaces and dashes stand inside a number; commas and slashes between numbers too, so there the grouping must tell.
 # A star is neither: 138****5678 has nothing left to hide, and the year after it is no part of it.
 _GAP, _LOOSE, _APART = r"[-. ]{0,6}", r"(?:[^\w*]|一){0,6}", r"[^\w*]{1,6}"
 _EDGE = r"(?<!\d(?=\d))"  # not between two digits
-_ONE, _HIGH = "[1一壹幺]", "[3-9三叁參四肆五伍六陆陸七柒八捌九玖]"
-_DIGIT = r"[\d零〇○一壹幺二贰貳两兩三叁參四肆五伍六陆陸七柒八捌九玖]"
+_ONE, _HIGH, _DIGIT = "[1一]", "[3-9三四五六七八九]", r"[\d零一二三四五六七八九]"
 _YEAR, _MONTH, _DAY = r"(?:18|19|20)\d\d", r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
 _MONEY = r" ?[多余餘]?(?:元(?!旦)|[块塊萬亿億平]|万(?!一))"
 _AMOUNT = (
@@ -32,7 +33,7 @@ _HALVES = rf"(?!\d\d00.\d\d00|20\d\d.20)[2-8]\d{{2,3}}[-. ]\d{{4}}(?!{_GAP}\d)" 
 _LOCAL = rf"(?:[2-8]\d{{6,7}}|{_HALVES})(?!\d|{_AMOUNT}){_EXTENSION}"
 
 _EMAIL = _shape(
-    r"[a-z\d][a-z\d._%+-]{0,63} ?(?:@|\(at\)|\[at\]) ?"
+    r"(?<![a-z\d])[a-z\d][a-z\d._%+-]{0,63} ?(?:@|\(at\)|\[at\]) ?"
     r"(?:(?:[a-z\d-]+\.)+[a-z]{2,}|[a-z\d-]+。(?:com|cn|net|org))"
 )
 _PLATE = _shape(  # without I and O; 新GLC300 is a new car
@@ -55,7 +56,7 @@ _COMPANY = _shape(r"(?<!\d)[48]00([-. ]?)(?:\d\1?){6}\d(?: ?[-转轉#] ?\d{1,4})
 _MOBILE = _shape(
     rf"{_EDGE}(?:\((?:\+|00)?86\){_GAP}|(?:\+|00)?86{_GAP}|0|\((?=1\d\d\)))?(?:1[3-9]\d{{9}}"
     rf"|(?:{_ONE}{_HIGH}{_DIGIT}{_LOOSE}{_DIGIT}{{4}}{_LOOSE}{_DIGIT}{{4}}"
-    rf"|{_ONE}{_APART}{_HIGH}(?:{_APART}{_DIGIT}){{9}})(?!{_MONEY})){_EDGE}{_EXTENSION}"
+    rf"|{_ONE}{_APART}{_HIGH}(?:{_APART}{_DIGIT}){{9}}(?!{_GAP}[\dX]))(?!{_MONEY})){_EDGE}{_EXTENSION}"
 )
 _LANDLINE = _shape(
     rf"{_EDGE}(?:(?:(?:\+|00)86{_GAP}|86[- ])0?{_AREA}|[(\[【]0{_AREA}[)\]】]|0{_AREA})[-. /]{{0,3}}"
@@ -69,18 +70,25 @@ _BARE_LANDLINE = _shape(  # eight digits may be anything; after 电话 they are 
 _LONG = _shape(r"(?<![\d¥$€])\d{11,}")
 _SCATTERED = _shape(rf"(?<![\d¥$€])\d(?:{_GAP}\d){{10,}}(?:{_GAP}X(?![a-z]))?")
 
-_ITEM, _COUNTED, _SHORT = _shape(_LOCAL), _shape(_AMOUNT), _shape(r"1\d\d|1\d{4}|9[56]\d{3,4}")  # 110, 12345, 95588
+_ITEM, _COUNTED = _shape(_LOCAL), _shape(rf"(?:\.\d+)?{_AMOUNT}")
+_WHOLE = _shape(r"1\d\d|1\d{4}|9[56]\d{3,4}|\d{1,4}00")  # 110, 12345, 95588, 1500: never a part of something longer
 _BY_DIGITS = "号码"
 _SURE = (("身份证号", _IDENTITY), ("手机号", _MOBILE), ("固话", _LANDLINE))
 _KINDS = (  # each sees only what those before it have left; what a `None` takes stays as it is
     ("邮箱", _EMAIL), ("身份证号", _IDENTITY), ("银行卡号", _CARD), (None, _DATE), (None, _COMPANY),
-    ("手机号", _MOBILE), ("固话", _LANDLINE), (_BY_DIGITS, _LONG), ("固话", _BARE_LANDLINE), (_BY_DIGITS, _SCATTERED),
-    ("车牌号", _PLATE),
+    ("手机号", _MOBILE), ("固话", _LANDLINE), (_BY_DIGITS, _LONG), ("固话", _BARE_LANDLINE), ("车牌号", _PLATE),
+    (_BY_DIGITS, _SCATTERED),
 )  # fmt: skip
 
 
 def mask(text: str) -> str:
     """`text` with «手机号», «身份证号», … where somebody's data stood; all else stays as it was written."""
+    while (masked := _masked(text)) != text:  # a number that is gone may uncover one beside it
+        text = masked
+    return masked
+
+
+def _masked(text: str) -> str:
     view, places = _view(text)
     pieces, at = [], 0
     for start, end, kind in sorted(_found(view)):
@@ -97,17 +105,16 @@ def _view(text: str) -> tuple[str, list[int]]:
 
 @lru_cache(4096)
 def _seen(raw: str) -> str:
-    digit, decimal = unicodedata.digit(raw, None), unicodedata.decimal(raw, None)
-    if digit is not None:  # in ①13812345678 and 90m²13812345678 the ① and ² are no digits of the number
-        return str(decimal) if decimal is not None else "零一二三四五六七八九"[digit]
+    if (decimal := unicodedata.decimal(raw, None)) is not None:
+        return str(decimal)
+    if (numeral := unicodedata.numeric(raw, -1)) in range(10):  # also ① and ²: ①13812345678, 90m²13812345678
+        return "零一二三四五六七八九"[int(numeral)]
     folded = unicodedata.normalize("NFKC", raw)
     char = folded if len(folded) == 1 else raw
+    if char in _DRAWN or char == "\n":
+        return _DRAWN.get(char, char)
     category = unicodedata.category(char)
-    if char in _BLANKS or (char.isspace() and char != "\n"):
-        return " "
-    if char in _DASHES or category == "Pd":
-        return "-"
-    return "." if char in _DOTS else "" if category[0] in "CM" and char != "\n" else char
+    return " " if char.isspace() else "-" if category == "Pd" else "" if category[0] in "CM" else char
 
 
 def _found(view: str) -> Iterator[tuple[int, int, str]]:
@@ -131,7 +138,7 @@ def _kind_by_digits(match: re.Match[str]) -> str | None:
     digits = re.sub(_GAP, "", match[0])
     if sure := next((kind for kind, shape in _SURE if shape.fullmatch(digits)), None):
         return None if _are_listed(groups) and groups == sorted(groups, key=int) else sure
-    if len(gaps) > 1 or _are_listed(groups) or all(map(_SHORT.fullmatch, groups)):
+    if len(gaps) > 1 or _are_listed(groups) or all(map(_WHOLE.fullmatch, groups)):
         return None
     return "银行卡号" if 16 <= len(digits) <= 19 else _BY_DIGITS
 

@@ -49,4 +49,4 @@ def test_the_promise_follows_the_clock(now: str, words: str) -> None:
 def test_an_office_without_a_single_working_day_still_gets_an_answer() -> None:
     days = (date.fromordinal(date(2026, 11, 23).toordinal() + n).isoformat() for n in range(400))
     office = Worktime(TimeSettings(holidays=tuple(days)))
-    assert "上班后" in office.promise(datetime(2026, 11, 23, 20))
+    assert "上班后" in office.promise(datetime.fromisoformat("2026-11-23T20:00"))

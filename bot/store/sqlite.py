@@ -9,7 +9,13 @@ from sqlalchemy import Connection
 
 BUSY_SECONDS = 5
 WRITE, READ, READ_LONG = "BEGIN IMMEDIATE", "BEGIN", "BEGIN DEFERRED"
-_PRAGMAS = (f"busy_timeout={BUSY_SECONDS * 1000}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+_PRAGMAS = (
+    f"busy_timeout={BUSY_SECONDS * 1000}",
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "secure_delete=ON",
+)
 
 
 class QuickConnection(aiosqlite.Connection):
