@@ -1,6 +1,7 @@
 """One question, whole: state in, dialogue, then record, case and ticket in one transaction, and the reply out."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from bot.store.questions import Feedback, NewQuestion, Record, Said, Ticket
 from bot.text import Script, clean, to_script
 from bot.worktime import Worktime
 
+log = logging.getLogger(__name__)
 Clock = Callable[[], datetime]
 T = TypeVar("T")
 MOST_TICKETS = 10
@@ -236,7 +238,10 @@ class Hotline:
             await questions.keep_reply(connection, ticketed)
             return ticketed
 
-        return await self.store.write(work)
+        kept_as = await self.store.write(work)
+        place_and_intent = " ".join(filter(None, (reply.intent, reply.region)))
+        log.info("question %s: %s %s %s", kept_as.question, reply.outcome, place_and_intent, reply.score)
+        return kept_as
 
     async def _offer_staff(self, connection: Transaction, said: Said, turn: "_Turn") -> Said:
         root = await questions.by_id(connection, turn.root or 0)

@@ -105,7 +105,8 @@ class Service:
                 if duties is None:
                     await asyncio.sleep(_RENEW_SECONDS)
                 elif (await asyncio.wait([duties], timeout=_RENEW_SECONDS))[0]:
-                    duties.result()
+                    _unless_passing(duties)
+                    duties = None
         finally:
             if duties:
                 await _cancelled(duties)
@@ -135,6 +136,16 @@ class Service:
             except DatabaseUnavailable as error:
                 log.warning("%s", error)
             await asyncio.sleep(_until_hour(TIDY_AT_HOUR, self.clock()))
+
+
+def _unless_passing(duties: "asyncio.Task[None]") -> None:
+    """Raises what ended the duties, unless it was the database: they begin again when it is back."""
+    try:
+        duties.result()
+    except ExceptionGroup as group:
+        if not isinstance(_first(group), DatabaseUnavailable):
+            raise
+        log.warning("%s", _first(group))
 
 
 def _first(group: BaseException) -> BaseException:

@@ -197,7 +197,7 @@ class TelegramServer:
         if kind not in self._allowed if self._allowed else kind in SHY:
             return 0
         if kind == "callback_query":
-            self._queries.add(update[kind]["id"])
+            self._queries.add(update[kind].get("id", ""))
         self.next_update_id = max(self.next_update_id, number + 1)
         body = json.dumps({"update_id": number, **update}).encode()
         self.pending[number] = waiting = Update(number, _lane(kind, update.get(kind) or {}), body)
@@ -524,10 +524,12 @@ def _commands(text: str) -> list[JSON]:
     return [{"type": "bot_command", "offset": 0, "length": command.end()}] if command else []
 
 
-def _lane(kind: str, content: JSON) -> tuple[str, int]:
-    if kind in ("message", "edited_message"):
-        return "message", content.get("chat", {}).get("id", 0)
-    return kind, (content.get("from") or content.get("chat") or {}).get("id", 0)
+def _lane(kind: str, content: Any) -> tuple[str, int]:
+    by_chat = kind in ("message", "edited_message")
+    with suppress(AttributeError):  # a test pushes broken updates too
+        sender = content.get("chat") if by_chat else content.get("from") or content.get("chat")
+        return ("message" if by_chat else kind), (sender or {}).get("id", 0)
+    return kind, 0
 
 
 def _set_my_commands(params: JSON) -> bool:

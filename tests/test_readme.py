@@ -1,6 +1,13 @@
 """What the README promises can be typed."""
 
+import os
 import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
 
 from bot.cli import _parser
 from tests.conftest import ROOT
@@ -23,6 +30,16 @@ def test_every_command_is_documented_with_its_options() -> None:
         for action in parser._actions:
             if action.option_strings and action.dest != "help":
                 assert action.option_strings[-1] in row[0]
+
+
+def test_the_systemd_unit_is_one(tmp_path: Path) -> None:
+    verify = shutil.which("systemd-analyze")
+    if verify is None and not os.environ.get("CI"):
+        pytest.skip("no systemd here")
+    unit = README.split("```ini\n")[1].split("```")[0]
+    (tmp_path / "hotline.service").write_text(unit.replace("/opt/hotline/.venv/bin/hotline", sys.executable))
+    done = subprocess.run([str(verify), "verify", tmp_path / "hotline.service"], capture_output=True, text=True)
+    assert "hotline.service" not in done.stderr, done.stderr
 
 
 def test_every_module_in_the_picture_exists() -> None:

@@ -247,3 +247,41 @@ def test_nothing_that_somebody_wrote_becomes_a_tag() -> None:
 
 def test_short_ids_fit_into_a_button() -> None:
     assert len(f"i:{short_id('x' * 500)}".encode()) <= 64
+
+
+@pytest.mark.parametrize(
+    "update",
+    [
+        {"message": {"chat": {"id": 10**30}, "text": "毒", "from": {"id": -(10**25)}}},
+        {"message": "毒"},
+        {"message": {"chat": [], "from": None, "date": "x", "text": {}, "entities": 5}},
+        {"callback_query": {"from": {"id": 7}, "data": 5}},
+        {"message": {"chat": {"id": 7, "type": "group"}, "text": ["@"], "reply_to_message": 3}},
+        {"edited_message": {"chat": {"id": 7, "type": "supergroup"}, "caption": 9}},
+        {"something_new": {"a": float("nan")}},
+        {},
+    ],
+    ids=range(8),
+)
+async def test_no_update_however_broken_stops_the_next(line: Line, anna: Citizen, update: dict[str, object]) -> None:
+    for number in (1, 2, 3):
+        line.telegram.push(dict(update))
+        assert "E办证" in (await line.citizen(number).says(ASK)).text
+
+
+async def test_what_no_database_takes_is_set_aside_alone(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    add = inbox.add
+
+    async def picky(store: object, incoming: list[inbox.Incoming], now: object) -> set[int]:
+        if any("毒" in str(one.raw) for one in incoming):
+            raise ValueError("cannot be stored")
+        return await add(store, incoming, now)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(inbox, "add", picky)
+    for number in range(1, 6):
+        line.telegram.message(number, "毒" if number == 3 else ASK)
+    await line.quiet()
+    assert [len(line.telegram.texts(number)) for number in range(1, 6)] == [1, 1, 1, 1, 1]
+    assert line.telegram.texts(3) == [voice.NOT_HANDLED]
+    (parked,) = await inbox.parked(line.service.store)
+    assert parked.kind == "unreadable"

@@ -91,7 +91,7 @@ class Edge:
         """Takes an update from the webhook and returns when it is done, or safe in the inbox and slow."""
         await self.connected.wait()
         await self.desk.take([update])
-        await self.desk.finished(update["update_id"])
+        await self.desk.finished(update.get("update_id", 0))
 
     async def close(self) -> None:
         """Finishes what is in hand, for three seconds at most, and signs off."""

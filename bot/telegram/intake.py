@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any
+from typing import Any, TypeGuard
 
 _MESSAGES = ("message", "edited_message")
 ALLOWED_UPDATES = [*_MESSAGES, "callback_query", "my_chat_member"]
@@ -93,4 +93,9 @@ class Crowd:
 def _number(value: object, *keys: str) -> int:
     for key in keys:
         value = value.get(key) if isinstance(value, Mapping) else None
-    return value if isinstance(value, int) else 0
+    return value if is_id(value) else 0
+
+
+def is_id(value: object) -> TypeGuard[int]:
+    """Whether it is a number that a database can keep."""
+    return isinstance(value, int) and abs(value) < 2**63

@@ -5,6 +5,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -17,7 +18,7 @@ from bot.hotline import kept
 from bot.store import inbox
 from bot.store.engine import DatabaseUnavailable, Store
 from bot.store.inbox import InboxState, Incoming
-from bot.telegram.intake import ALLOWED_UPDATES, Crowd, Verdict, concerns_us, sender_of
+from bot.telegram.intake import ALLOWED_UPDATES, Crowd, Verdict, concerns_us, is_id, sender_of
 from bot.telegram.pace import Pace, Window
 from bot.telegram.send import CHANNEL, seconds
 
@@ -75,7 +76,7 @@ class Desk:
     async def take(self, updates: Sequence[dict[str, Any]]) -> None:
         """Stores updates, in one commit, and queues them; raises DatabaseUnavailable, and then nothing is lost."""
         incoming, floods, now = [], [], self.clock()
-        for raw in updates:
+        for raw in filter(_is_update, updates):
             sender = sender_of(raw, now.timestamp())
             if not concerns_us(raw, self.bot.id, self.bot.username):
                 continue
@@ -84,7 +85,7 @@ class Desk:
             incoming.append(Incoming(raw["update_id"], sender.chat, raw, state))
             if verdict is Verdict.TELL:
                 floods.append(sender.chat)
-        fresh = await inbox.add(self.store, incoming, now)
+        fresh = await self._store(incoming)
         for one in incoming:
             if one.update_id in fresh:
                 self.queue(one)
@@ -135,6 +136,22 @@ class Desk:
             if self._queues[chat]:
                 self._queues[chat].popleft()
         del self._queues[chat]
+
+    async def _store(self, incoming: Sequence[Incoming]) -> set[int]:
+        """The ids to be handled; what no database takes is set aside without its words, and stops nobody."""
+        now = self.clock()
+        try:
+            return await inbox.add(self.store, incoming, now)
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:
+            if len(incoming) > 1:
+                return set().union(*[await self._store([one]) for one in incoming])
+            (one,) = incoming
+            log.error("update %s cannot be stored: %s", one.update_id, type(error).__name__)
+            await inbox.add(self.store, [replace(one, raw={})], now)
+            await self._park(one, Unreadable(type(error).__name__))
+            return set()
 
     async def _see_through(self, one: Incoming) -> None:
         wait = 1.0
@@ -219,8 +236,7 @@ class Poller:
             try:
                 updates = await self._updates()
                 await self.desk.take(updates)
-                if updates:
-                    self._offset = updates[-1]["update_id"] + 1
+                self._offset = max([u["update_id"] + 1 for u in updates if _is_update(u)], default=self._offset)
                 self.last_poll, wait = self.clock(), 1.0
                 continue
             except InvalidToken:
@@ -241,6 +257,11 @@ class Poller:
         # by this spelling, or it advises its own get_updates, which fails whole on one update that it cannot parse
         found: Any = await self.bot.do_api_request("get_Updates", asked, read_timeout=POLL_SECONDS + 10)
         return list(found)
+
+
+def _is_update(raw: Any) -> bool:
+    """Without its number an update can be neither kept nor confirmed."""
+    return isinstance(raw, dict) and is_id(raw.get("update_id"))
 
 
 def _is_passing(error: Exception) -> bool:
