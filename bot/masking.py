@@ -21,7 +21,11 @@ _DRAWN = {  # what stands for a dash, a dot, nothing or a numeral, though Unicod
 _GAP, _LOOSE, _APART = r"[-. ]{0,6}", r"(?:[^\w*]|一){0,6}", r"[^\w*]{1,6}"
 _EDGE = r"(?<!\d(?=\d))"  # not between two digits
 _ONE, _HIGH, _DIGIT = "[1一]", "[3-9三四五六七八九]", r"[\d零一二三四五六七八九]"
-_YEAR, _MONTH, _DAY = r"(?:18|19|20)\d\d", r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
+_MONTH, _DAY, _CLOCK = r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])", r"(?:[01]\d|2[0-3])[0-5]\d"
+_BORN = (  # 1990 03 07, also with gaps between the digits
+    rf"(?:1{_GAP}[89]|2{_GAP}0){_GAP}\d{_GAP}\d"
+    rf"{_GAP}(?:0{_GAP}[1-9]|1{_GAP}[0-2]){_GAP}(?:0{_GAP}[1-9]|[12]{_GAP}\d|3{_GAP}[01])"
+)
 _MONEY = r" ?[多余餘]?(?:元(?!旦)|[块塊萬亿億平]|万(?!一))"
 _AMOUNT = (
     rf"(?:{_MONEY}| ?[多余餘]?(?:[户戶](?![名主口籍])|人(?![名不没在都])|[个個](?!人)|[件次吨斤米亩度份套台辆层室栋幢]"
@@ -42,30 +46,30 @@ _PLATE = _shape(  # without I and O; 新GLC300 is a new car
     r"(?:(?:[A-K][A-HJ-NP-Z\d]\d{4}|\d{5}[A-K]|[A-HJ-NP-Z\d]{5})(?![a-z\d])"
     r"|[A-HJ-NP-Z\d]{4}(?:警(?!察)|学(?![校生区员])|[挂掛港澳]))"
 )
-_IDENTITY = _shape(  # no area begins with 19 or 20, as dates do
-    rf"{_EDGE}(?:(?!(?:19|20)\d{{4}}\D)[1-9]\d{{5}}{_LOOSE}(?:\d\d{_MONTH}{_DAY}{_LOOSE}\d{{3}}"
-    rf"|{_YEAR}{_GAP}{_MONTH}{_GAP}{_DAY}{_LOOSE}(?:\d{{4}}|\d{{3}}{_GAP}X(?![a-z])))"
-    rf"|[1-9]\d{{3}} \d\d(?:18|19|20) \d\d{_MONTH} {_DAY}\d\d \d[\dX]|[1-9]\d{{16}}X){_EDGE}"
+_IDENTITY = _shape(  # in parts, one that begins with 19 or 20 is a date: no area does
+    rf"{_EDGE}(?:(?!(?:19|20)\d{{0,4}}\D)[1-9](?:{_GAP}\d){{5}}{_LOOSE}(?:\d\d{_MONTH}{_DAY}{_LOOSE}\d{{3}}"
+    rf"|{_BORN}{_LOOSE}\d(?:{_GAP}\d){{2}}{_GAP}(?:\d|X(?![a-z])))|[1-9]\d{{16}}X){_EDGE}"
 )
 _CARD = _shape(rf"{_EDGE}[3-69]\d{{3}}(?:{_GAP}\d{{4}}){{3}}(?:{_GAP}\d{{1,3}}(?!{_GAP}\d))?{_EDGE}(?!{_MONEY})")
 _DATE = _shape(
     r"(?<!\d)(?:19|20)\d\d(?:([-./ ] ?)(?:1[0-2]|0?[1-9])(?:\1(?:3[01]|[12]\d|0?[1-9]))?"
-    rf"|{_MONTH}(?:{_DAY}(?:(?:[01]\d|2[0-3])[0-5]\d(?:[0-5]\d)?)?)?)(?!\d)"
+    rf"|{_MONTH}(?:{_DAY}(?:{_CLOCK}(?:[0-5]\d)?)?)?)(?!\d)"
 )
 _COMPANY = _shape(r"(?<!\d)[48]00([-. ]?)(?:\d\1?){6}\d(?: ?[-转轉#] ?\d{1,4})?(?![-. ]?\d)")
 _MOBILE = _shape(
     rf"{_EDGE}(?:\((?:\+|00)?86\){_GAP}|(?:\+|00)?86{_GAP}|0|\((?=1\d\d\)))?(?:1[3-9]\d{{9}}"
     rf"|(?:{_ONE}{_HIGH}{_DIGIT}{_LOOSE}{_DIGIT}{{4}}{_LOOSE}{_DIGIT}{{4}}"
-    rf"|{_ONE}{_APART}{_HIGH}(?:{_APART}{_DIGIT}){{9}}(?!{_GAP}[\dX]))(?!{_MONEY})){_EDGE}{_EXTENSION}"
+    rf"|(?<!\d[-. ]){_ONE}{_APART}{_HIGH}(?:{_APART}{_DIGIT}){{9}}"
+    rf"|(?=1\d+([-. ]{{1,6}}))1[3-9](?:\1?\d){{9}})(?!{_MONEY})){_EDGE}{_EXTENSION}"
 )
 _LANDLINE = _shape(
     rf"{_EDGE}(?:(?:(?:\+|00)86{_GAP}|86[- ])0?{_AREA}|[(\[【]0{_AREA}[)\]】]|0{_AREA})[-. /]{{0,3}}"
-    rf"[1-9]\d{{2,3}}{_GAP}\d{{4}}{_EDGE}{_EXTENSION}"
+    rf"(?!{_CLOCK}[- ]{_CLOCK})[1-9]\d{{2,3}}{_GAP}\d{{4}}{_EDGE}{_EXTENSION}"  # 0830-1130 1330-1730
 )
 _BARE_LANDLINE = _shape(  # eight digits may be anything; after 电话 they are one
     r"(?:电话|電話|座机|座機|固话|固話|致电|致電|来电|來電|[拨撥打]|联系|聯繫|聯絡|联络|传真|傳真|tel|phone|call)"
     r"(?:号码?|號碼?|方式|[我他她人通過过了给給到就])?[ :.(是为為#]{0,3}"
-    rf"(?P<numbers>{_LOCAL}(?:[、,/或和 ]{{1,2}}{_LOCAL})*)"
+    rf"(?P<numbers>{_LOCAL}(?:[、,/或者和 ]{{1,3}}{_LOCAL})*)"
 )
 _LONG = _shape(r"(?<![\d¥$€])\d{11,}")
 _SCATTERED = _shape(rf"(?<![\d¥$€])\d(?:{_GAP}\d){{10,}}(?:{_GAP}X(?![a-z]))?")

@@ -59,11 +59,7 @@ class WebServer:
     def _bind(self) -> socket.socket:
         host, port = self._settings.host, self._settings.port
         try:
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            listener = socket.socket(family)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((host, port))
+            return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         except OSError as error:
             cure = "端口可能被别的程序占用;请换一个 web.port,或停掉那个程序"
             raise HotlineError(f"网页服务打不开 {host}:{port}({error.strerror});{cure}") from None
-        return listener
