@@ -185,10 +185,11 @@ class Dialogue:
     def _typed(self, text: str, today: date, state: State) -> tuple[Reply, State] | None:
         """The answer to a question back: a number, a title, a place."""
         bare = normalise(text)
-        if bare in _NONE or (state.pending and bare == "0"):
+        if bare in _NONE or (state.pending and bare in _OTHERS):
             return self.turn_down(state)
-        numbered = {str(n): choice for n, choice in enumerate(state.pending, 1)}
-        titled = {normalise(c.title): c for c in state.pending}
+        offered = {n: c for n, c in enumerate(state.pending, 1) if c.intent in self.content.intents}
+        numbered = {str(n): choice for n, choice in offered.items()}
+        titled = {normalise(c.title): c for c in offered.values()}
         number = _ORDINAL.sub(lambda found: str("一二三四五六七八九".find(found[1]) + 1 or found[1]), bare)
         choice = numbered.get(number) or titled.get(bare) or self._typed_place(text, state)
         return self.pick(choice, today, state) if choice else None
@@ -196,7 +197,11 @@ class Dialogue:
     def _typed_place(self, text: str, state: State) -> Choice | None:
         """「镇江」 after 「请问是哪个城市？」, or 「那常州呢」 after an answer: the same for there, button or not."""
         found = self.gazetteer.find(fold(text))
-        if not state.about or not found.mentions or not _ONLY_FILLER.fullmatch(normalise(found.rest)):
+        if (
+            state.about not in self.content.intents
+            or not found.mentions
+            or not _ONLY_FILLER.fullmatch(normalise(found.rest))
+        ):
             return None
         region = found.mentions[-1].region
         return Choice(region, state.about, region)
@@ -435,9 +440,8 @@ _SHORTEST_PART = 4
 _SURE_COURTESY = 0.62
 """So sure must the matcher be of a courtesy that is not word for word in the list: it ends the matter."""
 _MOST_PARTS = 6
-_NONE = {
-    normalise(w) for w in (NONE_OF_THESE, "都没有", "都不对", "两个都不是", "三个都不是", "一个都不是", "其他", "别的")
-}
+_NONE = {normalise(w) for w in (NONE_OF_THESE, "都没有", "都不对", "两个都不是", "三个都不是", "一个都不是")}
+_OTHERS = {"0", *(normalise(w) for w in ("其他", "别的"))}
 _ORDINAL = re.compile(r"^(?:选|第)?([一二三四五六七八九]|\d)(?:个|项|条)?$")
 _ONLY_FILLER = re.compile(r"(那|那么|我在|在|是)?(呢|吧|的|啊|呀)*")
 _SURE = {Outcome.ANSWERED, Outcome.ASK_REGION}

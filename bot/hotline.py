@@ -29,6 +29,12 @@ NONE = -1
 """The position of 都不是 among the buttons of a question."""
 
 
+_TRIES = 3
+_DOUBLE_TAP = timedelta(seconds=5)
+_STILL_NEW = timedelta(minutes=10)
+"""So long a ticket is told again as if for the first time: its first telling may not have arrived."""
+
+
 class Declined(HotlineError):
     """Cannot be done, in words for the citizen."""
 
@@ -62,14 +68,14 @@ class Hotline:
         """The reply to a message that was changed; None as well when it says the same as before."""
         async with self.store.reading() as connection:
             conversation = await conversations.load(connection, asked.address)
-            before = await self._of_message(connection, conversation, asked.message_id)
+            before = await self._of_message(connection, conversation, asked)
         if before and before.text == kept(asked.text):
             return None
         return await self.answer(asked)
 
     async def pick(self, asked: Asked, number: int, position: int) -> Said | None:
         """The reply to a button of question `number`; raises Declined when it can no longer be told what it was."""
-        record = await self._own(asked.address, number)
+        record = await self.own(asked.address, number)
         choice = None if position == NONE else self._choice(record, position)
         title = choice.title if choice else NONE_OF_THESE
 
@@ -105,7 +111,9 @@ class Hotline:
             turn = await self._step(asked, conversation)
             if turn.reply.outcome is Outcome.URGENT:
                 return turn
-            return replace(turn, reply=Reply(Outcome.UNANSWERED, "", open="好的"), root=None, reason=Reason.HUMAN)
+            handed_over = Reply(Outcome.UNANSWERED, "", open=voice.ALL_RIGHT)
+            after = replace(turn.after, pending=(), about="")  # what it offered was never shown
+            return _Turn(turn.text, handed_over, after, reason=Reason.HUMAN)
 
         return await self._once(asked, handed)
 
@@ -113,28 +121,28 @@ class Hotline:
 
     async def rate(self, address: Address, number: int, feedback: Feedback) -> Record:
         """Keeps 解决了 or 没解决; the question that was rated."""
-        record = await self._own(address, number)
+        record = await self.own(address, number)
         await self.store.write(lambda c: questions.rate(c, number, feedback))
         return record
 
     async def hand_over(self, address: Address, number: int, reason: Reason) -> str:
         """Gives a question to staff, once; what the citizen is told."""
-        record = await self._own(address, number)
-        state = (await self._conversation(address)).state
-        now = self.clock()
+        record = await self.own(address, number)
+        state = await self.state_of(address)
+        place, now = record.region or state.region, self.clock()
 
-        async def work(connection: Transaction) -> bool:
+        async def work(connection: Transaction) -> datetime:
             root = await questions.by_id(connection, record.root)
-            if root is None or root.case is not None:
-                return False
-            case = await cases.add(connection, reason, state.region, now)
-            await questions.give_to_case(connection, root.id, case)
-            return True
+            if root and root.case is not None:
+                return await cases.opened_at(connection, root.case)
+            case = await cases.add(connection, reason, place, now)
+            await questions.give_to_case(connection, record.root, case)
+            return now
 
-        new = await self.store.write(work)
-        if not new:
+        opened = await self.store.write(work)
+        if now - opened > _STILL_NEW:
             return self.in_script(voice.ALREADY_HANDED_OVER.format(record.root), state)
-        return self.in_script(self._handed_over("好的", record.root, now), state)
+        return self.in_script(self._handed_over(voice.ALL_RIGHT, record.root, now), state)
 
     async def last_question(self, address: Address) -> Record | None:
         """What they asked last, if its words are still known."""
@@ -157,25 +165,29 @@ class Hotline:
 
     # ---- what a citizen sets
 
+    def is_urgent(self, text: str) -> bool:
+        """Whether somebody calls for help."""
+        return bool(self.dialogue.emergencies.number(clean(text)))
+
     async def state_of(self, address: Address) -> State:
         """What is remembered of them."""
         return (await self._conversation(address)).state
 
-    async def live_in(self, address: Address, region: str) -> State:
+    async def live_in(self, address: Address, region: str) -> None:
         """Remembers their city; the empty one forgets it."""
-        return await self._change(address, lambda state: replace(state, region=region, pending=(), about=""))
+        await self._change(address, lambda state: replace(state, region=region, pending=(), about=""))
 
-    async def write_in(self, address: Address, script: Script | None) -> State:
+    async def write_in(self, address: Address, script: Script | None) -> None:
         """Answers in this script from now on; None: in the one they write."""
-        return await self._change(address, lambda state: replace(state, chosen_script=script, script=script))
+        await self._change(address, lambda state: replace(state, chosen_script=script, script=script))
 
-    async def forget(self, address: Address) -> int:
-        """Deletes what a person wrote, in every chat; how many questions."""
-        return await self.store.write(lambda c: retention.forget_person(c, address.channel, address.user))
+    async def forget(self, address: Address) -> None:
+        """Deletes what a person wrote, in every chat."""
+        await self.store.write(lambda c: retention.forget_person(c, address.channel, address.user))
 
     def in_script(self, text: str, state: State) -> str:
         """Our own sentence in their script."""
-        return to_script(text, state.chosen_script or state.script or Script.SIMPLIFIED)
+        return to_script(text, _script(state))
 
     def close(self) -> None:
         """Ends the thread that thinks."""
@@ -272,7 +284,7 @@ class Hotline:
 
     def _said(self, reply: Reply, state: State) -> Said:
         text = reply.text if reply.outcome is Outcome.URGENT else self.with_notice(reply.text, state)
-        return Said(0, reply.outcome, text, reply.choices, reply.follow_ups)
+        return Said(0, reply.outcome, text, reply.choices, reply.follow_ups, script=_script(state))
 
     def with_notice(self, text: str, state: State) -> str:
         """The notice of these days before the text, while there is one."""
@@ -286,15 +298,13 @@ class Hotline:
         async with self.store.reading() as connection:
             return await conversations.load(connection, address)
 
-    async def _of_message(
-        self, connection: Transaction, conversation: Conversation, message_id: int | None
-    ) -> Record | None:
-        if conversation.id is None or message_id is None:
+    async def _of_message(self, connection: Transaction, conversation: Conversation, asked: Asked) -> Record | None:
+        if conversation.id is None or asked.message_id is None:
             return None
-        return await questions.by_message(connection, conversation.id, message_id)
+        return await questions.by_message(connection, conversation.id, asked.message_id, asked.update_key)
 
-    async def _own(self, address: Address, number: int) -> Record:
-        """The question, if its words are still known and it is theirs; raises Declined."""
+    async def own(self, address: Address, number: int) -> Record:
+        """The question of that number, if its words are still known and it is theirs; raises Declined."""
         async with self.store.reading() as connection:
             record = await questions.by_id(connection, number)
             conversation = await conversations.load(connection, address)
@@ -310,25 +320,14 @@ class Hotline:
             raise Declined(voice.OLD_BUTTON)
         return buttons[position]
 
-    async def _change(self, address: Address, change: Callable[[State], State]) -> State:
+    async def _change(self, address: Address, change: Callable[[State], State]) -> None:
         now = self.clock()
 
-        async def work(connection: Transaction) -> State:
+        async def work(connection: Transaction) -> None:
             conversation = await conversations.load(connection, address)
-            state = change(conversation.state)
-            await conversations.save(connection, conversation, state, now)
-            return state
+            await conversations.save(connection, conversation, change(conversation.state), now)
 
-        return await self.store.write(work)
-
-
-_TRIES = 3
-_DOUBLE_TAP = timedelta(seconds=5)
-
-
-def kept(text: str) -> str:
-    """What is stored of a citizen's words."""
-    return mask(clean(text))
+        await self.store.write(work)
 
 
 @dataclass(frozen=True)
@@ -343,5 +342,14 @@ class _Turn:
     reason: Reason | None = None
 
 
+def _script(state: State) -> Script:
+    return state.chosen_script or state.script or Script.SIMPLIFIED
+
+
 def _reason(reply: Reply) -> Reason:
     return Reason.NO_REGION if reply.intent else Reason.NO_MATCH
+
+
+def kept(text: str) -> str:
+    """What is stored of a citizen's words."""
+    return mask(clean(text))

@@ -35,7 +35,7 @@ class Service:
         self.edge = Edge(config, self.store, self.hotline, clock) if has_token else None
         self.web = WebServer(build_app(self.health, self._hook()), config.web)
         self._lease = Lease(self.store, "leader")
-        self._leads = False
+        self._leading_since: datetime | None = None
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> "Service":
@@ -43,10 +43,10 @@ class Service:
             opening.push_async_callback(self.store.close)
             opening.callback(self.hotline.close)
             await self.store.migrate()
-            await self.web.start()
-            opening.push_async_callback(self.web.stop)
             if self.edge:
                 opening.push_async_callback(self.edge.close)
+            await self.web.start()
+            opening.push_async_callback(self.web.stop)
             self._open = opening.pop_all()
         return self
 
@@ -65,14 +65,15 @@ class Service:
 
     def health(self) -> Health:
         """Alive, and, when polling is ours, polling."""
-        details: dict[str, Any] = {"telegram": "off", "leads": self._leads}
+        details: dict[str, Any] = {"telegram": "off", "leads": self._leading_since is not None}
         if self.edge is None:
             return Health(True, details)
         details["telegram"] = "connected" if self.edge.connected.is_set() else "connecting"
         last = self.edge.poller.last_poll
         details["last_poll"] = last and last.isoformat(timespec="seconds")
         details["in_hand"] = self.edge.desk.in_hand
-        return Health(not (self._leads and last and self.clock() - last > _SILENT_POLL), details)
+        silent_since = None if self.edge.webhook_url else self._leading_since and (last or self._leading_since)
+        return Health(not (silent_since and self.clock() - silent_since > _SILENT_POLL), details)
 
     async def tidy(self) -> None:
         """Deletes what has been kept long enough."""
@@ -83,7 +84,7 @@ class Service:
             await inbox.prune(connection, now - KEEP_UPDATE_IDS)
             return await retention.forget_before(connection, midnight - timedelta(self.config.limits.keep_days))
 
-        count = await self.store.write(work)
+        count = await self.store.write(work, long=True)
         log.info("tidied: %s questions forgotten", count)
 
     def _hook(self) -> Hook | None:
@@ -96,12 +97,14 @@ class Service:
         duties: asyncio.Task[None] | None = None
         try:
             while True:
-                self._leads = await self._take_lease()
-                if self._leads and duties is None:
+                if not await self._take_lease():
+                    self._leading_since = None
+                    if duties:
+                        await _cancelled(duties)
+                        duties = None
+                elif duties is None:
+                    self._leading_since = self.clock()
                     duties = asyncio.create_task(self._duties())
-                if not self._leads and duties:
-                    await _cancelled(duties)
-                    duties = None
                 if duties is None:
                     await asyncio.sleep(_RENEW_SECONDS)
                 elif (await asyncio.wait([duties], timeout=_RENEW_SECONDS))[0]:
@@ -118,7 +121,7 @@ class Service:
             other = await self._lease.take(self.clock())
         except DatabaseUnavailable as error:
             log.warning("%s", error)
-            return self._leads
+            return self._leading_since is not None
         if other:
             log.warning("另一个 hotline serve(%s)正在收消息;本程序等它停下再接手", other)
         return not other

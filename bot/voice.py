@@ -27,6 +27,7 @@ WHICH_MATTER = "「{}」里我能答这些："
 NO_TOPIC = "这一项已经没有了，请直接打字提问，或发 /topics 重新看。"
 NOTHING_TO_HAND_OVER = "请先把要问的事打给我，或者写在命令后面，例如：/human 房产证上的名字写错了怎么改"
 HANDED_OVER = "{}，已交给工作人员，编号 {}。{}；急事请拨 12345。"
+ALL_RIGHT = "好的"
 ALREADY_HANDED_OVER = "这个问题已经交给工作人员了，编号 {}。发 /status 看办到哪一步。"
 OFFER_STAFF = "要把「{}」交给工作人员来答吗？也可以换个说法再问一次。"
 OFFER_STAFF_AFTER_NONE = "都不是的话，可以换个说法再问一次，或者把「{}」交给工作人员来答。"
@@ -47,11 +48,12 @@ PRIVACY = (
     "发 /forget 可以马上删除。"
 )
 SURE_TO_FORGET = "会删除您问过的问题和记住的城市；工作人员还没答复的问题也会撤回，不再答复。确定删除吗？"
-FORGOTTEN = "已经删除，共 {} 条。再发消息就是重新开始。"
+FORGOTTEN = "您的信息已经删除。再发消息就是重新开始。"
 NOT_FORGOTTEN = "好的，没有删除。"
 NO_TICKETS = "您没有交给工作人员的问题。"
 TICKETS = "交给工作人员的问题："
 STATES = {"new": "等待工作人员处理", "withdrawn": "已撤回"}
+UNDER_WAY = "处理中"
 TEXT_ONLY = "我只看得懂文字。请用一句话打字说您要办的事，最好带上城市。"
 TOO_FAST = "您发得太快了，请过一分钟再发。前面的问题会照常答复。"
 UNKNOWN_COMMAND = "没有这个命令。直接打字提问就行，/help 看说明。"
@@ -86,7 +88,8 @@ def status(tickets: Sequence[Ticket], zone: ZoneInfo) -> str:
 
 def _ticket(ticket: Ticket, zone: ZoneInfo) -> str:
     asked = _day(ticket.asked_at.astimezone(zone))
-    return f"编号 {ticket.number}（{asked}）{shortened(ticket.text or '内容已删除')}：{STATES[ticket.state]}"
+    state = STATES.get(ticket.state, UNDER_WAY)
+    return f"编号 {ticket.number}（{asked}）{shortened(ticket.text or '内容已删除')}：{state}"
 
 
 def shortened(text: str, most: int = 30) -> str:

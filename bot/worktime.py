@@ -7,6 +7,7 @@ import chinese_calendar
 from bot.config import TimeSettings
 
 _A_YEAR = 366
+_A_WEEKEND = timedelta(days=3)
 _WEEKDAYS = "一二三四五六日"
 
 
@@ -40,10 +41,12 @@ class Worktime:
         today = now.date()
         if self.works(today) and now.time() < self.opens:
             return f"工作人员今天 {self.opens:%H:%M} 上班后在这里答复您，一般 {self.hours} 小时内"
-        if self.works(today) and now.time() < self.closes:
-            return f"工作日一般 {self.hours} 小时内在这里答复您"
         day = self.next_day(today)
         when = f" {day.month} 月 {day.day} 日（周{_WEEKDAYS[day.weekday()]}）"
         if day == today + timedelta(days=1):
             when = "明天"
+        if self.works(today) and now.time() < self.closes:
+            soon = day - today <= _A_WEEKEND
+            usual = f"工作日一般 {self.hours} 小时内在这里答复您"
+            return usual if soon else f"工作人员今天下班前或{when}上班后在这里答复您"
         return f"现在是休息时间，工作人员{when}上班后在这里答复您，一般 {self.hours} 小时内"

@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.config import Config, load_config
 from bot.dialogue import Dialogue
+from bot.errors import HotlineError
 from bot.service import Service
 from bot.store.record import Row, rows
 from tests.conftest import NOW, ROOT
@@ -30,8 +31,8 @@ class Clock:
 class Line:
     """Telegram's server and our service between them."""
 
-    def __init__(self, telegram: TelegramServer, service: Service, clock: Clock) -> None:
-        self.telegram, self.service, self.clock = telegram, service, clock
+    def __init__(self, telegram: TelegramServer, service: Service, clock: Clock, running: "asyncio.Task[None]") -> None:
+        self.telegram, self.service, self.clock, self.running = telegram, service, clock, running
 
     def citizen(self, number: int) -> "Citizen":
         """Somebody with a private chat."""
@@ -109,7 +110,7 @@ async def open_line(
         await telegram.until(lambda: running.done() or service.edge.connected.is_set())
         if running.done():
             running.result()
-        yield Line(telegram, service, clock)
+        yield Line(telegram, service, clock, running)
         running.cancel()
-        with suppress(asyncio.CancelledError):
+        with suppress(asyncio.CancelledError, HotlineError):
             await running

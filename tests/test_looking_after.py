@@ -14,6 +14,7 @@ import pytest
 from openpyxl import load_workbook
 
 from bot.cli import main
+from bot.commands import database
 from bot.dialogue import Dialogue
 from bot.store import inbox
 from bot.store.engine import Store
@@ -143,9 +144,9 @@ def test_parked_messages_are_listed_sent_back_and_dropped(hotline: Hotline, data
 
     async def park() -> None:
         store = Store(database_url)
-        await inbox.add(store, [inbox.Incoming(n, 1, {}) for n in (5, 6, 7)], NOW)
+        await inbox.add(store, 1, [inbox.Incoming(n, 1, 1, {}) for n in (5, 6, 7)], NOW)
         for n in (5, 6, 7):
-            await store.write(lambda c, n=n: inbox.park(c, n, "unreadable", "KeyError: 'date'", "你好"))
+            await store.write(lambda c, n=n: inbox.park(c, 1, n, "unreadable", "KeyError: 'date'", "你好"))
         await store.close()
 
     asyncio.run(park())
@@ -155,6 +156,20 @@ def test_parked_messages_are_listed_sent_back_and_dropped(hotline: Hotline, data
     assert "已放回 1 条" in hotline("parked", "retry", "5")[1]
     assert "已丢弃 2 条" in hotline("parked", "drop")[1]
     assert hotline("parked", "list")[1] == "没有搁置的消息\n"
+
+
+def test_a_backup_tells_nobody_the_password(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    called: dict[str, object] = {}
+
+    def pg_dump(command: list[str], env: dict[str, str], **_: object) -> None:
+        called.update(command=command, password=env["PGPASSWORD"])
+
+    monkeypatch.setattr("subprocess.run", pg_dump)
+    database._dump_postgresql("postgresql+asyncpg://u:p%40ss@host:5/d?sslmode=require", tmp_path / "b")
+    assert called["password"] == "p@ss"
+    assert called["command"] == [
+        "pg_dump", "--format=custom", f"--file={tmp_path}/b", "postgresql://u@host:5/d?sslmode=require"
+    ]  # fmt: skip
 
 
 def test_the_database_file_is_for_its_owner_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,19 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+import asyncpg
 import pytest
 
 from bot import voice
 from bot.dialogue import Dialogue
+from bot.errors import HotlineError
 from bot.store import conversations, inbox, outbox
 from bot.store.conversations import Address
-from bot.store.engine import Transaction
+from bot.store.engine import DatabaseUnavailable, Store, Transaction
 from bot.telegram.pace import Pace, Window
 from bot.telegram.render import as_html, pieces, short_id
+from tests.databases import new_database
 from tests.line import Citizen, Line, open_line, settings
-from tests.telegram_server import TelegramServer
+from tests.telegram_server import BOT, TelegramServer
 
 ASK = "南京房产证能在网上办吗"
 
@@ -131,9 +136,8 @@ async def test_a_question_that_breaks_us_is_parked_apologised_for_and_answered_o
 async def test_finished_updates_keep_nothing_of_what_was_said(line: Line, anna: Citizen) -> None:
     await anna.says(ASK)
     await line.quiet()
-    await line.telegram.until(lambda: not line.service.edge.desk.in_hand)  # type: ignore[union-attr]
-    assert await inbox.unfinished(line.service.store, inbox.InboxState.DONE) != []
-    assert all(one.raw == {} for one in await inbox.unfinished(line.service.store, inbox.InboxState.DONE))
+    assert await inbox.unfinished(line.service.store, BOT["id"], inbox.InboxState.DONE) != []
+    assert all(one.raw == {} for one in await inbox.unfinished(line.service.store, BOT["id"], inbox.InboxState.DONE))
 
 
 async def test_a_poll_that_fails_is_tried_again(line: Line, anna: Citizen) -> None:
@@ -272,16 +276,136 @@ async def test_no_update_however_broken_stops_the_next(line: Line, anna: Citizen
 async def test_what_no_database_takes_is_set_aside_alone(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     add = inbox.add
 
-    async def picky(store: object, incoming: list[inbox.Incoming], now: object) -> set[int]:
+    async def picky(store: Store, bot: int, incoming: list[inbox.Incoming], now: datetime) -> set[int]:
         if any("毒" in str(one.raw) for one in incoming):
             raise ValueError("cannot be stored")
-        return await add(store, incoming, now)  # type: ignore[arg-type]
+        return await add(store, bot, incoming, now)
 
     monkeypatch.setattr(inbox, "add", picky)
     for number in range(1, 6):
         line.telegram.message(number, "毒" if number == 3 else ASK)
-    await line.quiet()
-    assert [len(line.telegram.texts(number)) for number in range(1, 6)] == [1, 1, 1, 1, 1]
+    await line.telegram.until(lambda: all(len(line.telegram.texts(number)) == 1 for number in range(1, 6)))
     assert line.telegram.texts(3) == [voice.NOT_HANDLED]
     (parked,) = await inbox.parked(line.service.store)
     assert parked.kind == "unreadable"
+
+
+@pytest.mark.parametrize("trouble", [DatabaseUnavailable("weg"), ZeroDivisionError()], ids=["passing", "unknown"])
+async def test_a_reply_that_is_out_is_not_said_again_while_the_note_of_it_fails(
+    line: Line, anna: Citizen, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    finish, failed = inbox.finish, 0
+
+    async def now_and_then(*arguments: Any) -> None:
+        nonlocal failed
+        failed += 1
+        if failed == 1:
+            raise trouble
+        await finish(*arguments)
+
+    monkeypatch.setattr(inbox, "finish", now_and_then)
+    await anna.says("/help")
+    await line.quiet()
+    await anna.says(ASK)
+    await line.quiet()
+    assert failed == 3
+    assert len(line.telegram.texts(7)) == 2
+
+
+async def test_a_letter_that_is_out_is_not_sent_again_while_the_note_of_it_fails(
+    line: Line, anna: Citizen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await anna.says("你好")
+    settle, failed = outbox.settle, 0
+
+    async def now_and_then(*arguments: Any) -> None:
+        nonlocal failed
+        failed += 1
+        if failed == 1:
+            raise DatabaseUnavailable("weg")
+        await settle(*arguments)
+
+    monkeypatch.setattr(outbox, "settle", now_and_then)
+    await post(line, anna, "一", "二")
+    await line.telegram.until(lambda: "二" in line.telegram.texts(7))
+    assert line.telegram.texts(7)[1:] == ["一", "二"]
+
+
+async def test_the_reply_to_an_edited_message_survives_a_hiccup(line: Line, anna: Citizen) -> None:
+    number = line.telegram.message(anna.chat, ASK)
+    await anna.hears()
+    line.telegram.fail("sendMessage", 500, chat=7)
+    line.telegram.edit(anna.chat, number, "镇江房产证能在网上办吗")
+    assert "镇易登" in (await anna.hears()).text
+
+
+async def test_a_button_whose_waiting_cannot_be_ended_does_its_work_once(line: Line, anna: Citizen) -> None:
+    await anna.says(ASK)
+    line.telegram.fail("answerCallbackQuery", 500, times=3)
+    await anna.taps("没解决")
+    await line.quiet()
+    assert len(line.telegram.texts(7)) == 2
+
+
+async def test_a_ticket_whose_telling_was_lost_is_told_again_with_its_promise(line: Line, anna: Citizen) -> None:
+    await anna.says(ASK)
+    line.telegram.fail("sendMessage", 500, chat=7)
+    assert (await anna.says("/human")).text.startswith("好的，已交给工作人员，编号 1。")
+
+
+async def test_busy_groups_hold_up_nobody_else(dialogue: Dialogue, telegram: TelegramServer, tmp_path: Path) -> None:
+    slow = {"telegram__messages_per_minute_in_group": 2, "telegram__chats_at_once": 2}
+    async with open_line(dialogue, telegram, f"sqlite:///{tmp_path}/hotline.db", **slow) as line:
+        for group in (-1, -2, -3):
+            for _ in range(5):
+                telegram.message(group, "/help", user=9, group=True)
+        await telegram.until(lambda: len(telegram.sent) == 6)
+        await asyncio.wait_for(line.citizen(7).says(ASK), 2)
+
+
+async def test_who_leads_no_more_leaves_the_rest_to_the_next(line: Line) -> None:
+    line.telegram.latency = 0.2
+    for _ in range(5):
+        line.telegram.message(7, ASK)
+    assert line.service.edge
+    desk = line.service.edge.desk
+    await line.telegram.until(lambda: desk.in_hand == 5)
+    desk.let_go()
+    assert desk.in_hand == 1
+    await line.telegram.until(lambda: not desk.in_hand)
+    assert len(await inbox.unfinished(line.service.store, BOT["id"], inbox.InboxState.NEW)) == 4
+    await desk.replay(inbox.InboxState.NEW)
+    await line.quiet()
+    assert len(line.telegram.texts(7)) == 5
+
+
+async def test_a_token_that_no_longer_holds_ends_the_service(
+    dialogue: Dialogue, telegram: TelegramServer, tmp_path: Path
+) -> None:
+    async with open_line(dialogue, telegram, f"sqlite:///{tmp_path}/hotline.db") as line:
+        await line.citizen(7).says(ASK)
+        telegram.fail("getUpdates", 401, times=5)
+        telegram.message(7, ASK)
+        with pytest.raises(HotlineError, match="HOTLINE_TELEGRAM__TOKEN"):
+            await asyncio.wait_for(asyncio.shield(line.running), 10)
+
+
+async def test_a_database_server_that_throws_us_out_again_and_again_costs_nothing(
+    dialogue: Dialogue, telegram: TelegramServer, postgresql: str
+) -> None:
+    url = await asyncio.to_thread(new_database, postgresql, "thrown_out")
+    async with open_line(dialogue, telegram, url) as line:
+        admin = await asyncpg.connect(f"{postgresql}/postgres")
+        for number in range(1, 61):
+            telegram.message(number, ASK)
+            if number % 6 == 0:
+                await asyncio.sleep(0.05)
+                await admin.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'thrown_out'"
+                )
+        await admin.close()
+        await telegram.until(lambda: all(telegram.texts(number) for number in range(1, 61)), 30)
+        await line.quiet()
+        assert not line.running.done()
+        assert await inbox.parked(line.service.store) == []
+        assert len(await line.record()) == 60

@@ -30,6 +30,7 @@ from bot.text import Script
 NOW = datetime(2026, 11, 22, 1, tzinfo=UTC)
 ANNA, BERT = Address("telegram", 7, 7), Address("telegram", 8, 8)
 LARGE = 2**62 + 7
+BOT = 1
 
 
 @pytest.fixture
@@ -176,7 +177,7 @@ async def test_two_processes_write_to_one_database_and_nothing_is_lost_or_locked
         _, errors = await writer.communicate()
         assert (writer.returncode, errors) == (0, b"")
     store = Store(database_url)
-    assert len(await inbox.unfinished(store, InboxState.NEW)) == 600
+    assert len(await inbox.unfinished(store, BOT, InboxState.NEW)) == 600
     await store.close()
 
 
@@ -188,28 +189,28 @@ from bot.store.engine import Store
 async def main(url, start):
     store = Store(url)
     for n in range(start, start + 300):
-        await inbox.add(store, [inbox.Incoming(n, 1, {"n": n})], datetime.now(UTC))
+        await inbox.add(store, 1, [inbox.Incoming(n, 1, 1, {"n": n})], datetime.now(UTC))
     await store.close()
 asyncio.run(main(sys.argv[1], int(sys.argv[2])))
 """
 
 
 async def test_an_update_is_taken_in_once_and_its_words_go_when_it_is_finished(store: Store) -> None:
-    one = Incoming(LARGE, -LARGE, {"text": "甲\x00乙\ud800"})
-    assert await inbox.add(store, [one, Incoming(2, 1, {}, InboxState.OVER)], NOW) == {LARGE}
-    assert await inbox.add(store, [one], NOW) == {LARGE}
-    assert [(u.update_id, u.chat_id) for u in await inbox.unfinished(store, InboxState.NEW)] == [(LARGE, -LARGE)]
-    await store.write(lambda c: inbox.finish(c, LARGE, "k", NOW))
-    assert await inbox.add(store, [one], NOW) == set()
-    assert [u.raw for u in await inbox.unfinished(store, InboxState.DONE)] == [{}]
+    one = Incoming(LARGE, -LARGE, 7, {"text": "甲\x00乙\ud800"})
+    assert await inbox.add(store, BOT, [one, Incoming(2, 1, 1, {}, InboxState.OVER)], NOW) == {LARGE}
+    assert await inbox.add(store, BOT, [one], NOW) == {LARGE}
+    assert [(u.update_id, u.chat_id) for u in await inbox.unfinished(store, BOT, InboxState.NEW)] == [(LARGE, -LARGE)]
+    await store.write(lambda c: inbox.finish(c, BOT, LARGE, "k", NOW))
+    assert await inbox.add(store, BOT, [one], NOW) == set()
+    assert [u.raw for u in await inbox.unfinished(store, BOT, InboxState.DONE)] == [{}]
     await store.write(lambda c: inbox.prune(c, NOW + timedelta(days=1)))
-    assert await inbox.unfinished(store, *InboxState) == []
+    assert await inbox.unfinished(store, BOT, *InboxState) == []
 
 
 async def test_a_parked_update_is_seen_sent_back_or_dropped(store: Store) -> None:
-    await inbox.add(store, [Incoming(n, 1, {"n": n}) for n in (1, 2, 3)], NOW)
+    await inbox.add(store, BOT, [Incoming(n, 1, 1, {"n": n}) for n in (1, 2, 3)], NOW)
     for n in (1, 2):
-        await store.write(lambda c, n=n: inbox.park(c, n, "failed", "KeyError", "问题"))
+        await store.write(lambda c, n=n: inbox.park(c, BOT, n, "failed", "KeyError", "问题"))
     assert [(p.update_id, p.error, p.text) for p in await inbox.parked(store)] == [
         (1, "KeyError", "问题"),
         (2, "KeyError", "问题"),
@@ -217,7 +218,7 @@ async def test_a_parked_update_is_seen_sent_back_or_dropped(store: Store) -> Non
     assert await store.write(lambda c: inbox.retry(c, [1, 3])) == 1
     assert await store.write(lambda c: inbox.drop(c, [2, 3])) == 1
     assert await inbox.parked(store) == []
-    assert [u.raw for u in await inbox.unfinished(store, InboxState.RETRY)] == [{"n": 1}]
+    assert [u.raw for u in await inbox.unfinished(store, BOT, InboxState.RETRY)] == [{"n": 1}]
 
 
 async def test_a_conversation_comes_back_as_it_was(store: Store) -> None:
@@ -322,8 +323,8 @@ async def test_what_is_old_is_forgotten_and_what_is_new_stays(store: Store) -> N
     await ask(store, silent, "1", asked_at=old)
     await ask(store, active, "2", asked_at=old)
     await ask(store, active, "3")
-    await inbox.add(store, [Incoming(9, 1, {"text": "旧"})], old)
-    await store.write(lambda c: inbox.park(c, 9, "failed", "KeyError", "旧"))
+    await inbox.add(store, BOT, [Incoming(9, 1, 1, {"text": "旧"})], old)
+    await store.write(lambda c: inbox.park(c, BOT, 9, "failed", "KeyError", "旧"))
 
     assert await store.write(lambda c: retention.forget_before(c, day)) == 2
     async with store.reading() as connection:
@@ -358,6 +359,59 @@ async def test_the_figures_add_up_and_count_a_settled_question_once(store: Store
     assert (await figures(store, None, None)).received == 7
 
 
+async def test_forgetting_reaches_what_was_set_aside(store: Store) -> None:
+    await inbox.add(store, BOT, [Incoming(1, 7, 7, {"text": "我的"}), Incoming(2, 8, 8, {"text": "他的"})], NOW)
+    for n in (1, 2):
+        await store.write(lambda c, n=n: inbox.park(c, BOT, n, "failed", "KeyError", "话"))
+    await store.write(lambda c: retention.forget_person(c, "telegram", 7))
+    assert [p.update_id for p in await inbox.parked(store)] == [2]
+    assert [u.raw for u in await inbox.unfinished(store, BOT, InboxState.DONE)] == [{}]
+
+
+async def test_another_bot_counts_its_updates_for_itself(store: Store) -> None:
+    one = Incoming(1, 7, 7, {"text": "甲"})
+    assert await inbox.add(store, 1, [one], NOW) == {1}
+    await store.write(lambda c: inbox.finish(c, 1, 1, "k", NOW))
+    assert await inbox.add(store, 2, [one], NOW) == {1}
+    assert await inbox.unfinished(store, 1, InboxState.NEW) == []
+
+
+async def test_what_an_older_or_newer_program_wrote_does_not_silence_anybody(store: Store) -> None:
+    anna = await talk(store, ANNA, State("南京市"))
+    number = await ask(store, anna, "1")
+    odd = {"pending": '[["甲", "i", "南京市", 4], ["乙"], ["丙", "j"]]', "reply": '{"text": "好", "new": 1}'}
+
+    async def change(c: Transaction) -> None:
+        await c.execute(text("UPDATE conversations SET pending = :pending"), {"pending": odd["pending"]})
+        await c.execute(text("UPDATE questions SET reply = :reply"), {"reply": odd["reply"]})
+
+    if store.is_sqlite:
+        await store.write(change)
+        async with store.reading() as connection:
+            state = (await conversations.load(connection, ANNA)).state
+            record = await questions.by_id(connection, number)
+        assert state.pending == (Choice("甲", "i", "南京市"), Choice("丙", "j"))
+        assert record
+        assert record.said == Said(number, Outcome.ANSWERED, "好")
+
+
+async def test_a_thank_you_is_not_the_last_question(store: Store) -> None:
+    anna = await talk(store, ANNA)
+    number = await ask(store, anna, "1")
+    await ask(store, anna, "2", Outcome.SMALLTALK)
+    async with store.reading() as connection:
+        last = await questions.last_of(connection, anna)
+    assert last
+    assert last.id == number
+
+
+async def test_a_long_write_lets_the_event_loop_go_on(store: Store) -> None:
+    anna = await talk(store, ANNA)
+    for n in range(50):
+        await ask(store, anna, str(n), asked_at=NOW - timedelta(days=9))
+    assert await store.write(lambda c: retention.forget_before(c, NOW), long=True) == 50
+
+
 async def test_a_group_that_moved_keeps_its_conversations(store: Store) -> None:
     old = await talk(store, Address("telegram", -5, 7), State("南京市"))
     await talk(store, Address("telegram", -5, 8))
@@ -376,8 +430,8 @@ async def test_a_locked_file_is_a_passing_trouble_not_a_crash(tmp_path: Any, mon
     other = sqlite3.connect(tmp_path / "x.db")
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(DatabaseUnavailable, match="locked"):
-        await inbox.add(store, [Incoming(1, 1, {})], NOW)
+        await inbox.add(store, BOT, [Incoming(1, 1, 1, {})], NOW)
     other.rollback()
     other.close()
-    assert await inbox.add(store, [Incoming(1, 1, {})], NOW) == {1}
+    assert await inbox.add(store, BOT, [Incoming(1, 1, 1, {})], NOW) == {1}
     await store.close()

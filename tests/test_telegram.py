@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot import voice
-from bot.dialogue import Dialogue
+from bot.dialogue import Choice, Dialogue, State
+from bot.store import conversations
+from bot.store.conversations import Address
 from bot.telegram.intake import concerns_us
 from tests.line import Citizen, Clock, Line, open_line
 from tests.telegram_server import BOT, TelegramServer
@@ -46,7 +48,7 @@ async def test_a_whole_conversation_from_question_to_ticket_to_forgetting(line: 
     status = await anna.says("/status")
     assert "编号 1（11 月 22 日）房产证能在网上办吗：等待工作人员处理" in status.text
     assert "撤回" in (await anna.says("/forget")).text
-    assert "已经删除，共 2 条" in (await anna.taps("确定删除")).text
+    assert "已经删除" in (await anna.taps("确定删除")).text
     assert (await anna.says("/status")).text == voice.NO_TICKETS
     rows = await line.record()
     assert [(r.text, r.reply, r.outcome, r.parent_id) for r in rows] == [
@@ -91,6 +93,8 @@ async def test_choices_are_buttons_and_none_of_these_offers_staff(line: Line, an
     assert list(offer.buttons) == ["转人工"]
     ticket = await anna.taps("转人工")
     assert "编号 1" in ticket.text
+    assert (await anna.taps("转人工", of=offer)).text == ticket.text  # the first telling may have been lost
+    line.clock.passes(hours=1)
     assert "已经交给工作人员了，编号 1" in (await anna.taps("转人工", of=offer)).text
     root, turned_down = await line.record()
     assert root.case_id == 1
@@ -132,6 +136,10 @@ async def test_a_button_still_works_after_a_restart(
         "q:1:77",
         "q:x:y",
         "zzz",
+        "x:1",
+        "x:y:z",
+        "k",
+        "k:77",
         "",
         "h:1",
         "h:999:unsolved",
@@ -376,3 +384,63 @@ async def test_who_waited_while_we_were_down_is_no_flood(
 async def test_too_long_a_message_is_asked_to_be_shorter_and_opens_no_case(line: Line, anna: Citizen) -> None:
     assert "500 字" in (await anna.says("办证" * 300)).text
     assert (await line.record())[0].case_id is None
+
+
+async def test_a_cry_for_help_below_a_photo_is_heard_and_an_album_gets_one_line(anna: Citizen, line: Line) -> None:
+    photo = [{"file_id": "a", "file_unique_id": "b", "width": 1, "height": 1}]
+    assert "119" in (await anna.says(None, photo=photo, caption="家里着火了救命")).text
+    for _ in range(3):
+        line.telegram.message(7, None, photo=photo, media_group_id="1")
+    await line.quiet()
+    assert line.telegram.texts(7)[1:] == [voice.TEXT_ONLY]
+
+
+async def test_a_thank_you_in_between_does_not_become_the_question(line: Line, anna: Citizen) -> None:
+    await anna.says("房产证能在网上办吗")
+    await anna.says("谢谢")
+    await anna.says("镇江")
+    assert "「房产证能在网上办吗」" in (await anna.taps("没解决")).text
+    await anna.says("谢谢")
+    assert "编号 1。" in (await anna.says("/human")).text
+    assert "房产证能在网上办吗" in (await anna.says("/status")).text
+
+
+async def test_in_traditional_the_buttons_and_the_warnings_are_traditional_too(
+    dialogue: Dialogue, telegram: TelegramServer, database_url: str
+) -> None:
+    async with open_line(dialogue, telegram, database_url, limits__messages_per_minute=2) as line:
+        anna = line.citizen(7)
+        assert "解決了" in (await anna.says("南京房產證能在網上辦嗎")).buttons
+        await anna.says("南京房產證能在網上辦嗎")
+        assert "您發得太快了" in (await anna.says("南京房產證能在網上辦嗎")).text
+
+
+async def test_anonymous_admins_of_two_groups_are_two_people(line: Line) -> None:
+    telegram, other = line.telegram, -100600
+    for group in (GROUP, other):
+        me = {"id": group, "type": "supergroup", "title": "x"}
+        telegram.message(
+            group, f"@{BOT['username']} 南京房产证能在网上办吗", user=1087968824, group=True, sender_chat=me
+        )
+        await telegram.reply(group)
+    people = [await line.service.hotline.last_question(Address("telegram", g, g)) for g in (GROUP, other)]
+    assert all(people)
+
+
+async def test_in_a_group_nobody_forgets_for_another(line: Line) -> None:
+    telegram = line.telegram
+    telegram.message(GROUP, "/forget", user=7, group=True)
+    sure = await telegram.reply(GROUP)
+    telegram.tap(GROUP, sure.message_id, sure.buttons["确定删除"], user=8)
+    await line.quiet()
+    assert line.citizen(8).toasts[-1] == voice.NOT_YOURS
+
+
+async def test_what_was_asked_back_about_a_matter_that_is_gone_is_read_afresh(line: Line, anna: Citizen) -> None:
+    await anna.says("房产证能在网上办吗")
+    async with line.service.store.reading() as connection:
+        conversation = await conversations.load(connection, Address("telegram", 7, 7))
+    gone = State(pending=(Choice("镇江市", "gone.intent", "镇江市"),), about="gone.intent")
+    await line.service.store.write(lambda c: conversations.save(c, conversation, gone, line.clock()))
+    assert (await anna.says("镇江")).text != voice.NOT_HANDLED
+    assert (await anna.says("1")).text != voice.NOT_HANDLED

@@ -29,6 +29,7 @@ class Conversation:
     id: int | None = None
     state: State = field(default_factory=State)
     blocked: bool = False
+    """Nothing can be sent there, as far as we know."""
 
 
 async def load(connection: AsyncConnection, address: Address) -> Conversation:
@@ -39,15 +40,6 @@ async def load(connection: AsyncConnection, address: Address) -> Conversation:
     )
     row = (await connection.execute(query)).one_or_none()
     return Conversation(address, row.id, _state(row), row.blocked_at is not None) if row else Conversation(address)
-
-
-async def address_of(connection: AsyncConnection, conversation_id: int) -> Address | None:
-    """Where to send to; None once that is forgotten."""
-    c = conversations.c
-    row = (
-        await connection.execute(select(c.channel, c.chat_id, c.user_id).where(c.id == conversation_id))
-    ).one_or_none()
-    return Address(row.channel, row.chat_id, row.user_id) if row and row.chat_id is not None else None
 
 
 async def save(connection: AsyncConnection, conversation: Conversation, state: State, now: datetime) -> int:
@@ -82,12 +74,15 @@ async def move(connection: AsyncConnection, channel: str, old: int, new: int) ->
     await connection.execute(update(conversations).where(*old_ones).values(chat_id=None, user_id=None))
 
 
+_CHOICE_FIELDS = 2
+
+
 def _state(row: Any) -> State:
     return State(
         row.region,
         Script(row.script) if row.script else None,
         Script(row.chosen_script) if row.chosen_script else None,
-        tuple(Choice(*choice) for choice in row.pending),
+        tuple(Choice(*choice[:3]) for choice in row.pending if len(choice) >= _CHOICE_FIELDS),
         row.about,
     )
 

@@ -48,6 +48,7 @@ class Store:
         self._engine = create_async_engine(self.url, **pool, **self._connecting())
         self._long_reader = self._engine.execution_options(begin=sqlite.READ_LONG)
         self._writer = self._engine.execution_options(begin=sqlite.WRITE)
+        self._long_writer = self._engine.execution_options(begin=sqlite.WRITE_LONG)
         self._waiting: list[_Piece[Any]] = []
         self._draining: asyncio.Task[None] | None = None
         if self.is_sqlite:
@@ -69,19 +70,19 @@ class Store:
 
     @asynccontextmanager
     async def reading(self, *, long: bool = False) -> AsyncIterator[AsyncConnection]:
-        """A view of the database that nobody's writing changes; `long` where it goes through many rows."""
+        """For looking only; `long` where it goes through many rows."""
         with _in_plain_words():
             async with (self._long_reader if long else self._engine).connect() as connection:
                 yield connection
 
-    async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def write(self, work: Callable[[AsyncConnection], Awaitable[T]], *, long: bool = False) -> T:
         """What `work` gives; its changes are committed all or not at all. Keep network and matcher out of it.
 
         SQLite has one writer and a commit waits for the disk: what gathers meanwhile shares the next commit, so `work`
-        may run a second time if a neighbour fails.
+        may run a second time if a neighbour fails. `long`, where it goes through many rows, shares with nobody.
         """
-        if not self.is_sqlite:
-            return await self._commit(work)
+        if long or not self.is_sqlite:
+            return await self._commit(work, long=long)
         piece: _Piece[T] = _Piece(work, asyncio.get_running_loop().create_future())
         self._waiting.append(piece)
         if self._draining is None or self._draining.done():
@@ -93,9 +94,9 @@ class Store:
             pieces, self._waiting = [p for p in self._waiting if not p.done.cancelled()], []
             await self._commit_together(pieces)
 
-    async def _commit(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def _commit(self, work: Callable[[AsyncConnection], Awaitable[T]], *, long: bool = False) -> T:
         with _in_plain_words():
-            async with self._writer.begin() as connection:
+            async with (self._long_writer if long else self._writer).begin() as connection:
                 return await work(connection)
 
     async def _commit_together(self, pieces: Sequence["_Piece[Any]"]) -> None:
@@ -189,9 +190,16 @@ def _in_plain_words() -> Iterator[None]:
     except IntegrityError as error:
         raise Conflict(f"数据库里已经有了:{_first_line(error)}") from error
     except DBAPIError as error:
-        if error.connection_invalidated:
-            raise DatabaseUnavailable(f"数据库连接断了:{_first_line(error)}") from error
+        if _is_passing(error):
+            raise DatabaseUnavailable(f"数据库暂时用不了:{_first_line(error)}") from error
         raise
+
+
+def _is_passing(error: DBAPIError) -> bool:
+    """Connection, resources, shutdown, rollback and sign-in, by PostgreSQL's classes of errors."""
+    state = getattr(error.orig, "sqlstate", None) or ""
+    closed = "connection" in str(error.orig) and "closed" in str(error.orig)
+    return error.connection_invalidated or closed or state[:2] in {"08", "28", "3D", "40", "53", "57", "58"}
 
 
 def _first_line(error: Exception) -> str:

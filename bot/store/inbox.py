@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Update, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.store.engine import Store
@@ -27,10 +27,11 @@ class InboxState(StrEnum):
 
 @dataclass(frozen=True)
 class Incoming:
-    """One update as it came, and the chat whose order it keeps."""
+    """One update as it came, who sent it, and the chat whose order it keeps."""
 
     update_id: int
     chat_id: int
+    user_id: int
     raw: dict[str, Any]
     state: InboxState = InboxState.NEW
 
@@ -47,12 +48,14 @@ class Parked:
     """Masked."""
 
 
-async def add(store: Store, incoming: Sequence[Incoming], now: datetime) -> set[int]:
+async def add(store: Store, bot: int, incoming: Sequence[Incoming], now: datetime) -> set[int]:
     """Stores what is new, in one commit; the ids that are to be handled: repeats of finished ones are not."""
     rows = [
         {
+            "bot_id": bot,
             "update_id": i.update_id,
             "chat_id": i.chat_id,
+            "user_id": i.user_id,
             "state": i.state,
             "received_at": now,
             "raw": i.raw if i.state is InboxState.NEW else None,
@@ -63,25 +66,25 @@ async def add(store: Store, incoming: Sequence[Incoming], now: datetime) -> set[
 
     async def work(connection: AsyncConnection) -> set[int]:
         await connection.execute(store.insert(updates).on_conflict_do_nothing(), rows)
-        open_ = select(updates.c.update_id).where(updates.c.update_id.in_(ids), updates.c.state == InboxState.NEW)
-        return set((await connection.execute(open_)).scalars())
+        u = updates.c
+        to_do = select(u.update_id).where(u.bot_id == bot, u.update_id.in_(ids), u.state == InboxState.NEW)
+        return set((await connection.execute(to_do)).scalars())
 
     return await store.write(work) if rows else set()
 
 
-async def unfinished(store: Store, *states: InboxState) -> list[Incoming]:
+async def unfinished(store: Store, bot: int, *states: InboxState) -> list[Incoming]:
     """What is still to be handled, in the order it came."""
-    query = select(updates.c.update_id, updates.c.chat_id, updates.c.raw).where(updates.c.state.in_(states))
+    u = updates.c
+    query = select(u.update_id, u.chat_id, u.user_id, u.raw).where(u.bot_id == bot, u.state.in_(states))
     async with store.reading(long=True) as connection:
-        rows = await connection.execute(query.order_by(updates.c.update_id))
-        return [Incoming(row.update_id, row.chat_id, row.raw or {}) for row in rows]
+        rows = await connection.execute(query.order_by(u.update_id))
+        return [Incoming(row.update_id, row.chat_id, row.user_id, row.raw or {}) for row in rows]
 
 
-async def finish(connection: AsyncConnection, update_id: int, update_key: str, now: datetime) -> None:
+async def finish(connection: AsyncConnection, bot: int, update_id: int, update_key: str, now: datetime) -> None:
     """The reply is out: the update's words go, its question is marked as replied."""
-    await connection.execute(
-        update(updates).where(updates.c.update_id == update_id).values(state=InboxState.DONE, raw=None)
-    )
+    await connection.execute(_change(bot, update_id).values(state=InboxState.DONE, raw=None))
     await connection.execute(
         update(questions)
         .where(questions.c.update_key == update_key, questions.c.replied_at.is_(None))
@@ -89,20 +92,15 @@ async def finish(connection: AsyncConnection, update_id: int, update_key: str, n
     )
 
 
-async def failed(connection: AsyncConnection, update_id: int, error: str) -> None:
+async def failed(connection: AsyncConnection, bot: int, update_id: int, error: str) -> None:
     """Notes a passing failure; the update is tried again."""
-    await connection.execute(
-        update(updates).where(updates.c.update_id == update_id).values(attempts=updates.c.attempts + 1, error=error)
-    )
+    await connection.execute(_change(bot, update_id).values(attempts=updates.c.attempts + 1, error=error))
 
 
-async def park(connection: AsyncConnection, update_id: int, kind: str, error: str, text: str) -> None:
+async def park(connection: AsyncConnection, bot: int, update_id: int, kind: str, error: str, text: str) -> None:
     """Sets an update aside with its reason; `raw` stays, for `retry`."""
-    await connection.execute(
-        update(updates)
-        .where(updates.c.update_id == update_id)
-        .values(state=InboxState.PARKED, kind=kind, error=error, text=text)
-    )
+    values = {"state": InboxState.PARKED, "kind": kind, "error": error, "text": text}
+    await connection.execute(_change(bot, update_id).values(values))
 
 
 async def parked(store: Store) -> list[Parked]:
@@ -121,6 +119,10 @@ async def retry(connection: AsyncConnection, update_ids: Iterable[int]) -> int:
 async def drop(connection: AsyncConnection, update_ids: Iterable[int]) -> int:
     """Gives parked updates up, with their words; how many there were."""
     return await _move(connection, update_ids, {"state": InboxState.DONE, "raw": None, "text": ""})
+
+
+def _change(bot: int, update_id: int) -> Update:
+    return update(updates).where(updates.c.bot_id == bot, updates.c.update_id == update_id)
 
 
 async def _move(connection: AsyncConnection, update_ids: Iterable[int], values: dict[str, Any]) -> int:

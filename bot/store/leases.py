@@ -5,6 +5,8 @@ import secrets
 import socket
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Select, Update, delete, select, update
@@ -21,7 +23,7 @@ class Lease:
 
     def __init__(self, store: Store, name: str) -> None:
         self.store, self.name = store, name
-        self.holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
+        self.holder = f"{_machine()}/{os.getpid()}/{secrets.token_hex(4)}"
 
     async def take(self, now: datetime) -> str:
         """Takes or renews it: empty when it is ours, else the process that holds it."""
@@ -30,7 +32,9 @@ class Lease:
             await connection.execute(
                 self.store.insert(leases).values(name=self.name, holder="", until=now).on_conflict_do_nothing()
             )
-            row = (await connection.execute(self._row().with_for_update())).one()
+            row = (await connection.execute(self._row().with_for_update())).one_or_none()
+            if row is None:  # let go between the two statements: the next try finds it free
+                return "another process that is just leaving"
             if row.holder != self.holder and row.until > now and _is_alive(row.holder):
                 return str(row.holder)
             until = now + timedelta(seconds=SECONDS)
@@ -55,11 +59,21 @@ class Lease:
         return update(leases).where(leases.c.name == self.name)
 
 
+@cache
+def _machine() -> str:
+    """Where process numbers mean the same: a host since its start, and within it one container."""
+    marks = [socket.gethostname()]
+    with suppress(OSError):
+        marks.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()[:8])
+        marks.append(os.readlink("/proc/self/ns/pid").strip("pid:[]"))
+    return ".".join(marks)
+
+
 def _is_alive(holder: str) -> bool:
     """False only when it is certain: a process of this machine that is gone, or had our own number."""
     host, _, rest = holder.partition("/")
     pid = rest.partition("/")[0]
-    if host != socket.gethostname() or not pid.isdigit():
+    if host != _machine() or not pid.isdigit():
         return bool(holder)
     if int(pid) == os.getpid():
         return False

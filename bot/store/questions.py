@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.dialogue import Choice, Outcome
 from bot.store.schema import cases, questions
+from bot.text import Script
 
 
 class Feedback(StrEnum):
@@ -31,6 +32,8 @@ class Said:
     ticket: int | None = None
     offers_staff: bool = False
     """The citizen may hand the question to staff with one tap."""
+    script: Script = Script.SIMPLIFIED
+    """The one it is written in; its buttons follow."""
 
     def as_json(self) -> dict[str, Any]:
         """What is stored; the question's number is the row's."""
@@ -40,6 +43,7 @@ class Said:
             "follow_ups": [[c.title, c.intent, c.region] for c in self.follow_ups],
             "ticket": self.ticket,
             "offers_staff": self.offers_staff,
+            "script": self.script,
         }
 
 
@@ -56,7 +60,7 @@ class Record:
     """None once forgotten."""
     said: Said | None
     replied: bool
-    feedback: str
+    region: str
     case: int | None
 
 
@@ -128,13 +132,15 @@ async def by_id(connection: AsyncConnection, number: int) -> Record | None:
 
 
 async def last_of(connection: AsyncConnection, conversation: int) -> Record | None:
-    """What was asked last in a conversation."""
-    return await _one(connection, questions.c.conversation_id == conversation)
+    """What was asked last in a conversation; a thank-you is no question."""
+    q = questions.c
+    return await _one(connection, q.conversation_id == conversation, q.outcome != Outcome.SMALLTALK)
 
 
-async def by_message(connection: AsyncConnection, conversation: int, message_id: int) -> Record | None:
-    """The question last made of this message: an edited one has several."""
-    return await _one(connection, questions.c.conversation_id == conversation, questions.c.message_id == message_id)
+async def by_message(connection: AsyncConnection, conversation: int, message_id: int, but: str) -> Record | None:
+    """The question last made of this message by another deed than `but`: an edited one has several."""
+    q = questions.c
+    return await _one(connection, q.conversation_id == conversation, q.message_id == message_id, q.update_key != but)
 
 
 async def tickets_of(connection: AsyncConnection, conversation: int, most: int) -> list[Ticket]:
@@ -174,7 +180,7 @@ def _record(row: Any) -> Record:
         row.text,
         _said(row),
         row.replied_at is not None,
-        row.feedback,
+        row.region,
         row.case_id,
     )
 
@@ -182,6 +188,15 @@ def _record(row: Any) -> Record:
 def _said(row: Any) -> Said | None:
     if row.reply is None:
         return None
-    kept = dict(row.reply)
-    choices, follow_ups = (tuple(Choice(*c) for c in kept.pop(k)) for k in ("choices", "follow_ups"))
-    return Said(row.id, Outcome(row.outcome), choices=choices, follow_ups=follow_ups, **kept)
+    kept = row.reply
+    choices, follow_ups = (tuple(Choice(*c[:3]) for c in kept.get(key, ())) for key in ("choices", "follow_ups"))
+    return Said(
+        row.id,
+        Outcome(row.outcome),
+        kept.get("text", ""),
+        choices,
+        follow_ups,
+        kept.get("ticket"),
+        kept.get("offers_staff", False),
+        Script(kept.get("script", Script.SIMPLIFIED)),
+    )

@@ -12,6 +12,7 @@ from bot.store.inbox import InboxState
 from bot.store.outbox import OutboxState
 from bot.store.schema import cases, conversations, outbox, questions, updates
 
+_EMPTIED: dict[str, Any] = {"state": InboxState.DONE, "raw": None, "text": "", "error": ""}
 _ADDRESS: dict[str, Any] = {"chat_id": None, "user_id": None, "pending": [], "about": "", "region": ""}
 
 
@@ -23,6 +24,8 @@ async def forget_person(connection: AsyncConnection, channel: str, user: int) ->
     count = await _forget_questions(connection, questions.c.conversation_id.in_(ids))
     await connection.execute(delete(outbox).where(outbox.c.conversation_id.in_(ids)))
     await _withdraw(connection, ids)
+    parked = (updates.c.user_id == user, updates.c.state.in_((InboxState.PARKED, InboxState.RETRY)))
+    await connection.execute(update(updates).where(*parked).values(_EMPTIED))
     await connection.execute(update(conversations).where(c.id.in_(ids)).values(_ADDRESS))
     return count
 
@@ -36,7 +39,7 @@ async def forget_before(connection: AsyncConnection, day: datetime) -> int:
     waiting = select(outbox.c.conversation_id).where(outbox.c.state == OutboxState.QUEUED)
     await connection.execute(update(conversations).where(*silent, conversations.c.id.not_in(waiting)).values(_ADDRESS))
     old = (updates.c.received_at < day, updates.c.state == InboxState.PARKED)
-    await connection.execute(update(updates).where(*old).values(state=InboxState.DONE, raw=None, text=""))
+    await connection.execute(update(updates).where(*old).values(_EMPTIED))
     return count
 
 

@@ -55,8 +55,10 @@ metadata = MetaData(
 updates = Table(
     "updates",
     metadata,
+    Column("bot_id", BigInteger, primary_key=True, autoincrement=False),  # each bot counts its updates for itself
     Column("update_id", BigInteger, primary_key=True, autoincrement=False),
     Column("chat_id", BigInteger, nullable=False),
+    Column("user_id", BigInteger, nullable=False),
     Column("state", String(8), nullable=False),
     Column("received_at", Moment, nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
@@ -65,6 +67,7 @@ updates = Table(
     Column("error", Text, nullable=False, default=""),
     Column("text", Text, nullable=False, default=""),  # masked, of parked ones only
     Index(None, "state", "update_id"),
+    Index(None, "received_at"),
 )
 
 conversations = Table(

@@ -8,7 +8,8 @@ import aiosqlite
 from sqlalchemy import Connection
 
 BUSY_SECONDS = 5
-WRITE, READ, READ_LONG = "BEGIN IMMEDIATE", "BEGIN", "BEGIN DEFERRED"
+# two spellings each: the second says that the whole transaction is long
+WRITE, WRITE_LONG, READ, READ_LONG = "BEGIN IMMEDIATE", "BEGIN IMMEDIATE TRANSACTION", "BEGIN", "BEGIN TRANSACTION"
 _PRAGMAS = (
     f"busy_timeout={BUSY_SECONDS * 1000}",
     "journal_mode=WAL",
@@ -21,7 +22,7 @@ _PRAGMAS = (
 class QuickConnection(aiosqlite.Connection):
     """Only what may wait, for the disk, another process or a long list, goes through the thread.
 
-    Within a transaction nothing waits: a reader never does under WAL, a writer has the lock from BEGIN IMMEDIATE on.
+    Within a short transaction nothing waits: a reader never does under WAL, a writer has the lock from its begin on.
     """
 
     def __init__(self, file: str) -> None:
@@ -37,7 +38,7 @@ class QuickConnection(aiosqlite.Connection):
     def _may_wait(self, name: str, sql: str) -> bool:
         if self._conn.in_transaction:
             return self._long or name == "commit"
-        self._long = sql == READ_LONG
+        self._long = sql in {READ_LONG, WRITE_LONG}
         return name not in {"cursor", "rollback", "commit"} and sql != READ
 
 

@@ -2,11 +2,12 @@
 
 import logging
 import re
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from telegram import BotCommand, CallbackQuery, Message, Update
-from telegram.error import BadRequest, TelegramError
+from telegram.error import TelegramError
 from telegram.ext import (
     Application,
     CallbackQueryHandler,
@@ -23,16 +24,15 @@ from bot.store.cases import Reason
 from bot.store.conversations import Address
 from bot.store.questions import Feedback, Said
 from bot.telegram.receive import update_key
-from bot.telegram.render import Rows, by_short_id, in_rows, keyboard, rows_of, short_id
+from bot.telegram.render import CITIES_IN_A_ROW, Rows, by_short_id, in_rows, keyboard, rows_of, short_id
 from bot.telegram.send import CHANNEL, Sender
 from bot.text import Script
 
 App = Application[Any, Any, Any, Any, Any, Any]
 Context = ContextTypes.DEFAULT_TYPE
 Tapped = Callable[[Update, CallbackQuery, list[str]], Awaitable[str]]
-_CITIES_IN_A_ROW = 3
 _MOST_CITIES = 24
-_MOST_REMEMBERED_ERRORS = 10_000
+_MOST_ALBUMS = 1_000
 log = logging.getLogger(__name__)
 
 
@@ -44,6 +44,7 @@ class Citizens:
     ) -> None:
         self.application, self.hotline, self.sender = application, hotline, sender
         self._errors: dict[int, Exception] = {}
+        self._albums: deque[str | None] = deque(maxlen=_MOST_ALBUMS)
         new, changed = filters.UpdateType.MESSAGE, filters.UpdateType.EDITED_MESSAGE
         commands: dict[str, Callable[[Update, Context], Coroutine[Any, Any, None]]] = {
             "start": self.start,
@@ -79,13 +80,17 @@ class Citizens:
         await self.application.process_update(update)
         return self._errors.pop(update.update_id, None)
 
-    async def too_fast(self, chat: int) -> None:
+    async def too_fast(self, address: Address) -> None:
         """Tells somebody to wait."""
-        await self.sender.say(chat, voice.TOO_FAST)
+        await self.sender.say(
+            address.chat, self.hotline.in_script(voice.TOO_FAST, await self.hotline.state_of(address))
+        )
 
-    async def sorry(self, chat: int) -> None:
+    async def sorry(self, address: Address) -> None:
         """Tells somebody that their message could not be handled."""
-        await self.sender.say(chat, voice.NOT_HANDLED)
+        await self.sender.say(
+            address.chat, self.hotline.in_script(voice.NOT_HANDLED, await self.hotline.state_of(address))
+        )
 
     async def _note(self, update: object, context: Context) -> None:
         if isinstance(update, Update) and context.error is not None:
@@ -145,7 +150,8 @@ class Citizens:
 
     async def forget(self, update: Update, context: Context) -> None:
         """Asks whether they are sure."""
-        await self._tell(update, voice.SURE_TO_FORGET, [[(voice.FORGET, "x:1"), (voice.KEEP, "x:0")]])
+        user = _address(update).user
+        await self._tell(update, voice.SURE_TO_FORGET, [[(voice.FORGET, f"x:{user}:1"), (voice.KEEP, f"x:{user}:0")]])
 
     async def script(self, update: Update, context: Context) -> None:
         """Which script to answer in."""
@@ -167,8 +173,13 @@ class Citizens:
         await self._reply(update, await self.hotline.answer_edited(self._asked(update, self._words(update))))
 
     async def not_text(self, update: Update, context: Context) -> None:
-        """A photo, a voice, a place."""
-        await self._tell(update, voice.TEXT_ONLY)
+        """A photo, a voice, a place; a cry for help below it is heard, and of an album one line is enough."""
+        message = _message(update)
+        if self.hotline.is_urgent(message.caption or ""):
+            await self.asked(update, context)
+        elif message.media_group_id is None or message.media_group_id not in self._albums:
+            self._albums.append(message.media_group_id)
+            await self._tell(update, voice.TEXT_ONLY)
 
     async def migrated(self, update: Update, context: Context) -> None:
         """A group became a supergroup."""
@@ -229,7 +240,7 @@ class Citizens:
         record = await self.hotline.rate(_address(update), number, Feedback.UNSOLVED)
         root = await self.hotline.question(record.root) or record
         await self._without_rating(query, record.said)
-        rows = [[(voice.TO_STAFF, f"h:{number}:{Reason.UNSOLVED}"), (voice.NO_THANKS, "k")]]
+        rows = [[(voice.TO_STAFF, f"h:{number}:{Reason.UNSOLVED}"), (voice.NO_THANKS, f"k:{number}")]]
         await self._tell(update, voice.OFFER_STAFF.format(voice.shortened(root.text or "")), rows)
         return ""
 
@@ -241,6 +252,8 @@ class Citizens:
         return ""
 
     async def _left_alone(self, update: Update, query: CallbackQuery, rest: list[str]) -> str:
+        (number,) = map(int, rest)
+        await self.hotline.own(_address(update), number)
         await _change_buttons(query, [])
         return await self._in_script(update, voice.LEFT_ALONE)
 
@@ -281,10 +294,13 @@ class Citizens:
         return ""
 
     async def _forget_answered(self, update: Update, query: CallbackQuery, rest: list[str]) -> str:
-        if rest == ["1"]:
+        user, sure = map(int, rest)
+        if user != _address(update).user:
+            raise Declined(voice.NOT_YOURS)
+        if sure:
             state = await self.hotline.state_of(_address(update))
-            count = await self.hotline.forget(_address(update))
-            await self._say(update, self.hotline.in_script(voice.FORGOTTEN.format(count), state))
+            await self.hotline.forget(_address(update))
+            await self._say(update, self.hotline.in_script(voice.FORGOTTEN, state))
         else:
             await self._tell(update, voice.NOT_FORGOTTEN)
         await _change_buttons(query, [])
@@ -294,12 +310,16 @@ class Citizens:
 
     def _asked(self, update: Update, words: str) -> Asked:
         message = None if update.callback_query else _message(update)
+        key = update_key(self.application.bot.id, update.update_id)
         at = (message.edit_date or message.date) if message else self.hotline.clock()
-        return Asked(_address(update), words, at, update_key(update.update_id), message.message_id if message else None)
+        return Asked(_address(update), words, at, key, message.message_id if message else None)
 
     def _words(self, update: Update) -> str:
         """Their text, without our name in it."""
-        return re.sub(rf"@{re.escape(self.application.bot.username)}\b", " ", _message(update).text or "", flags=re.I)
+        message = _message(update)
+        return re.sub(
+            rf"@{re.escape(self.application.bot.username)}\b", " ", message.text or message.caption or "", flags=re.I
+        )
 
     async def _reply(self, update: Update, said: Said | None) -> None:
         if said is not None:
@@ -319,7 +339,7 @@ class Citizens:
         """Sends it, in a group as a reply to the one who asked."""
         chat, message = update.effective_chat, update.effective_message
         assert chat is not None
-        to = message.message_id if message and chat.id < 0 and not update.callback_query else None
+        to = message.message_id if message and chat.id < 0 else None
         await self.sender.say(chat.id, text, rows, reply_to=to)
 
     async def _in_script(self, update: Update, text: str) -> str:
@@ -340,7 +360,7 @@ class Citizens:
 
     def _cities(self, *, forgettable: bool) -> Rows:
         buttons = [(place, f"c:{short_id(place)}") for place in self._places()]
-        return [*in_rows(buttons, _CITIES_IN_A_ROW), *([[(voice.FORGET_CITY, "c:")]] if forgettable else [])]
+        return [*in_rows(buttons, CITIES_IN_A_ROW), *([[(voice.FORGET_CITY, "c:")]] if forgettable else [])]
 
     def _places(self) -> list[str]:
         """Cities with an answer of their own, those with most first."""
@@ -350,9 +370,10 @@ class Citizens:
 
 
 def _address(update: Update) -> Address:
-    chat, user = update.effective_chat, update.effective_user
+    chat, user, message = update.effective_chat, update.effective_user, update.message or update.edited_message
     assert chat is not None
-    return Address(CHANNEL, chat.id, user.id if user else chat.id)
+    sender = message.sender_chat if message and message.sender_chat else user  # anonymous admins share one user
+    return Address(CHANNEL, chat.id, sender.id if sender else chat.id)
 
 
 def _message(update: Update) -> Message:
@@ -362,10 +383,10 @@ def _message(update: Update) -> Message:
 
 
 async def _toast(query: CallbackQuery, text: str, *, alert: bool = False) -> bool:
-    """Ends the button's waiting; False when Telegram says that it is too late, which harms nothing else."""
+    """Ends the button's waiting; False when Telegram did not take it, mostly because it is too late."""
     try:
         await query.answer(text or None, show_alert=alert)
-    except BadRequest:
+    except TelegramError:  # what was asked for is done: it must not be done again for this
         return False
     return True
 

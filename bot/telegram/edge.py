@@ -4,8 +4,6 @@ import asyncio
 import hashlib
 import hmac
 import logging
-from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,7 +12,7 @@ from telegram.ext import Application
 
 from bot.config import Config
 from bot.errors import HotlineError
-from bot.hotline import Hotline
+from bot.hotline import Clock, Hotline
 from bot.store.engine import Store
 from bot.store.inbox import InboxState
 from bot.telegram.citizens import App, Citizens
@@ -26,7 +24,7 @@ from bot.telegram.transport import AiohttpRequest
 
 _LOOK_SECONDS = 1.0
 _MOST_WAIT = 60.0
-_GRACE_SECONDS = 3.0
+_GRACE_SECONDS = 2.0
 _CONNECTIONS = 128
 log = logging.getLogger(__name__)
 
@@ -34,7 +32,7 @@ log = logging.getLogger(__name__)
 class Edge:
     """Telegram, from `connect` to `close`; `lead` is for one process at a time."""
 
-    def __init__(self, config: Config, store: Store, hotline: Hotline, clock: Callable[[], datetime]) -> None:
+    def __init__(self, config: Config, store: Store, hotline: Hotline, clock: Clock) -> None:
         self.config, self.store, self.clock = config, store, clock
         self._requests = AiohttpRequest(_CONNECTIONS), AiohttpRequest(2)
         self.application = _application(config, *self._requests)
@@ -81,11 +79,15 @@ class Edge:
         """Receives, sends what is later, and takes up what a person sent back; until cancelled."""
         await self.connected.wait()
         await self.desk.replay(InboxState.NEW, InboxState.RETRY)
-        async with asyncio.TaskGroup() as duties:
-            duties.create_task(self.outbox.run())
-            duties.create_task(self._look_for_retries())
+        try:
+            async with asyncio.TaskGroup() as duties:
+                duties.create_task(self.outbox.run())
+                duties.create_task(self._look_for_retries())
+                if not self.webhook_url:
+                    duties.create_task(self.poller.run())
+        finally:
             if not self.webhook_url:
-                duties.create_task(self.poller.run())
+                self.desk.let_go()  # who leads next answers them
 
     async def deliver(self, update: dict[str, Any]) -> None:
         """Takes an update from the webhook and returns when it is done, or safe in the inbox and slow."""
@@ -94,7 +96,7 @@ class Edge:
         await self.desk.finished(update.get("update_id", 0))
 
     async def close(self) -> None:
-        """Finishes what is in hand, for three seconds at most, and signs off."""
+        """Finishes what is in hand, for two seconds at most, and signs off."""
         await self.desk.close(_GRACE_SECONDS)
         await self.application.shutdown()
         for request in self._requests:  # left open where signing in failed half-way

@@ -12,7 +12,7 @@ _REMEMBERED_PEOPLE = 50_000
 
 
 @dataclass(frozen=True)
-class Sender:
+class Origin:
     """Who sent an update where; zeros where that cannot be told."""
 
     chat: int = 0
@@ -21,7 +21,7 @@ class Sender:
     """Unix time at which they sent it, which may be long before it reached us."""
 
 
-def sender_of(update: Mapping[str, Any], now: float) -> Sender:
+def origin_of(update: Mapping[str, Any], now: float) -> Origin:
     """Read from the raw update, however broken it is; a tap says not when it was, so it is `now`."""
     for kind in ALLOWED_UPDATES:
         body = update.get(kind)
@@ -29,8 +29,11 @@ def sender_of(update: Mapping[str, Any], now: float) -> Sender:
             message = body.get("message", body) if kind == "callback_query" else body
             chat = _number(message, "chat", "id")
             at = _number(body, "edit_date") or _number(body, "date") or now
-            return Sender(chat, _number(body, "from", "id") or chat, at)
-    return Sender(at=now)
+            user = _number(body, "sender_chat", "id") or _number(
+                body, "from", "id"
+            )  # anonymous admins share one "from"
+            return Origin(chat, user or chat, at)
+    return Origin(at=now)
 
 
 def concerns_us(update: Mapping[str, Any], bot_id: int, username: str) -> bool:
@@ -56,7 +59,7 @@ class Verdict(Enum):
 
     WELCOME = auto()
     TELL = auto()
-    """One too many: they are told, once."""
+    """One too many: they are told, once until they have been quiet for a minute."""
     SILENT = auto()
 
 
@@ -68,18 +71,19 @@ class Crowd:
         self._recent: dict[int, dict[int, float]] = {}
         self._told: set[int] = set()
 
-    def judge(self, update_id: int, sender: Sender) -> Verdict:
+    def judge(self, update_id: int, origin: Origin) -> Verdict:
         """Counts one more message; the same one again, after a trouble of ours, counts once."""
-        self._tidy(sender.at)
-        before = self._recent.get(sender.user, {})
-        recent = self._recent[sender.user] = {i: at for i, at in before.items() if at > sender.at - _PERIOD}
+        self._tidy(origin.at)
+        before = self._recent.get(origin.user, {})
+        recent = self._recent[origin.user] = {i: at for i, at in before.items() if at > origin.at - _PERIOD}
+        if not recent:
+            self._told.discard(origin.user)
         if update_id in recent or len(recent) < self.most:
-            recent[update_id] = sender.at
-            self._told.discard(sender.user)
+            recent[update_id] = origin.at
             return Verdict.WELCOME
-        if sender.user in self._told:
+        if origin.user in self._told:
             return Verdict.SILENT
-        self._told.add(sender.user)
+        self._told.add(origin.user)
         return Verdict.TELL
 
     def _tidy(self, now: float) -> None:

@@ -60,10 +60,13 @@ class Pace:
         self._all.take(_now())
 
     async def open(self, chat: int) -> None:
-        """Waits until this chat, and everything, is no longer stopped by a 429."""
-        while (until := max(self._stopped.get(chat, -inf), self._all_stopped)) > _now():
+        """Waits until something may be sent to this chat, as far as the chat is concerned."""
+        while (until := self._free_at(chat)) > _now():
             await _until(until)
-        self._stopped.pop(chat, None)
+
+    def is_open(self, chat: int) -> bool:
+        """Whether something may be sent to this chat now, as far as the chat is concerned."""
+        return self._free_at(chat) <= _now()
 
     def refused(self, chat: int, seconds: float) -> None:
         """Telegram answered 429 for this chat."""
@@ -79,6 +82,7 @@ class Pace:
 
     async def _for_chat(self, chat: int) -> None:
         await self.open(chat)
+        self._stopped.pop(chat, None)
         windows = self._chats.get(chat)
         if windows is None:
             self._tidy()
@@ -87,6 +91,10 @@ class Pace:
                 windows.append(Window(self._settings.messages_per_minute_in_group, 60))
         for window in windows:
             await _until(window.take(_now()))
+
+    def _free_at(self, chat: int) -> float:
+        windows = (window.next(_now()) for window in self._chats.get(chat, ()))
+        return max(self._stopped.get(chat, -inf), self._all_stopped, *windows, -inf)
 
     def _tidy(self) -> None:
         if len(self._chats) >= _REMEMBERED_CHATS:

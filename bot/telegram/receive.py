@@ -3,22 +3,23 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
 
 from telegram import Bot, Update
-from telegram.error import BadRequest, Conflict, InvalidToken, NetworkError, RetryAfter, TelegramError
+from telegram.error import BadRequest, Conflict, EndPointNotFound, InvalidToken, NetworkError, RetryAfter, TelegramError
 
 from bot.config import Config
 from bot.errors import HotlineError
-from bot.hotline import kept
+from bot.hotline import Clock, kept
 from bot.store import inbox
+from bot.store.conversations import Address
 from bot.store.engine import DatabaseUnavailable, Store
 from bot.store.inbox import InboxState, Incoming
-from bot.telegram.intake import ALLOWED_UPDATES, Crowd, Verdict, concerns_us, is_id, sender_of
+from bot.telegram.intake import ALLOWED_UPDATES, Crowd, Verdict, concerns_us, is_id, origin_of
 from bot.telegram.pace import Pace, Window
 from bot.telegram.send import CHANNEL, seconds
 
@@ -27,11 +28,8 @@ _MOST_IN_HAND = 5_000
 _MOST_WAIT = 60.0
 _HOOK_SECONDS = 50.0
 """Telegram gives up waiting for us after a minute."""
-_KEEP_IDS = timedelta(days=8)
-"""Ids start again at random after a week of silence, and nothing older is repeated."""
 BAD_TOKEN = "Telegram 不认这个令牌;请检查环境变量 HOTLINE_TELEGRAM__TOKEN(可在 BotFather 里用 /token 重新取得)"
 log = logging.getLogger(__name__)
-Clock = Callable[[], datetime]
 
 
 class Attendant(Protocol):
@@ -40,10 +38,10 @@ class Attendant(Protocol):
     async def process(self, update: Update) -> Exception | None:
         """Handles one update; the error that stopped it, if any."""
 
-    async def too_fast(self, chat: int) -> None:
+    async def too_fast(self, address: Address) -> None:
         """Tells somebody to wait."""
 
-    async def sorry(self, chat: int) -> None:
+    async def sorry(self, address: Address) -> None:
         """Tells somebody that their message could not be handled."""
 
 
@@ -51,9 +49,9 @@ class Refused(HotlineError):
     """Telegram does not know this bot."""
 
 
-def update_key(update_id: int) -> str:
-    """The name under which a deed is on record."""
-    return f"{CHANNEL}:{update_id}"
+def update_key(bot: int, update_id: int) -> str:
+    """The name under which a deed is on record; each bot counts its updates for itself."""
+    return f"{CHANNEL}:{bot}:{update_id}"
 
 
 class Desk:
@@ -77,38 +75,43 @@ class Desk:
         """Stores updates, in one commit, and queues them; raises DatabaseUnavailable, and then nothing is lost."""
         incoming, floods, now = [], [], self.clock()
         for raw in filter(_is_update, updates):
-            sender = sender_of(raw, now.timestamp())
+            origin = origin_of(raw, now.timestamp())
             if not concerns_us(raw, self.bot.id, self.bot.username):
                 continue
-            verdict = self.crowd.judge(raw["update_id"], sender)
+            verdict = self.crowd.judge(raw["update_id"], origin)
             state = InboxState.NEW if verdict is Verdict.WELCOME else InboxState.OVER
-            incoming.append(Incoming(raw["update_id"], sender.chat, raw, state))
+            one = Incoming(raw["update_id"], origin.chat, origin.user, raw, state)
+            incoming.append(one)
             if verdict is Verdict.TELL:
-                floods.append(sender.chat)
+                floods.append(_address(one))
         fresh = await self._store(incoming)
         for one in incoming:
             if one.update_id in fresh:
                 self.queue(one)
-        for chat in floods:
-            self._spawn(_politely(self.attendant.too_fast(chat)))
+        for address in floods:
+            self._spawn(_politely(self.attendant.too_fast(address)))
         await self._room_for(len(fresh))
 
     async def replay(self, *states: InboxState) -> None:
         """Queues what a crash, or a person, left to be done."""
-        for one in await inbox.unfinished(self.store, *states):
+        for one in await inbox.unfinished(self.store, self.bot.id, *states):
             self.queue(one)
 
-    async def finished(self, update_id: int) -> bool:
-        """Waits until an update is seen through; False when that takes too long for a webhook."""
-        done = self._done.get(update_id)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(done.wait() if done else asyncio.sleep(0), _HOOK_SECONDS)
-            return True
-        return False
+    async def finished(self, update_id: int) -> None:
+        """Waits until an update is seen through, or for as long as a webhook may take."""
+        if done := self._done.get(update_id):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(done.wait(), _HOOK_SECONDS)
+
+    def let_go(self) -> None:
+        """Leaves all but what is being worked on to whoever reads the inbox next."""
+        for queue in self._queues.values():
+            while len(queue) > 1:
+                self._done.pop(queue.pop().update_id).set()
 
     async def close(self, grace: float) -> None:
         """Finishes what is being worked on, for at most so many seconds; the rest is in the inbox."""
-        self._queues = {chat: deque(list(queue)[:1]) for chat, queue in self._queues.items()}
+        self.let_go()
         if self._workers:
             await asyncio.wait(self._workers, timeout=grace)
         for worker in self._workers:
@@ -128,20 +131,16 @@ class Desk:
 
     async def _work(self, chat: int) -> None:
         while queue := self._queues[chat]:
-            one = queue[0]
-            try:
-                await self._see_through(one)
-            finally:
-                self._done.pop(one.update_id).set()
-            if self._queues[chat]:
-                self._queues[chat].popleft()
+            await self._see_through(queue[0])
+            self._done.pop(queue[0].update_id).set()
+            self._queues[chat].popleft()
         del self._queues[chat]
 
     async def _store(self, incoming: Sequence[Incoming]) -> set[int]:
         """The ids to be handled; what no database takes is set aside without its words, and stops nobody."""
         now = self.clock()
         try:
-            return await inbox.add(self.store, incoming, now)
+            return await inbox.add(self.store, self.bot.id, incoming, now)
         except DatabaseUnavailable:
             raise
         except Exception as error:
@@ -149,39 +148,41 @@ class Desk:
                 return set().union(*[await self._store([one]) for one in incoming])
             (one,) = incoming
             log.error("update %s cannot be stored: %s", one.update_id, type(error).__name__)
-            await inbox.add(self.store, [replace(one, raw={})], now)
-            await self._park(one, Unreadable(type(error).__name__))
+            await inbox.add(self.store, self.bot.id, [replace(one, raw={})], now)
+            self._spawn(self._note(one, Unreadable(type(error).__name__)))
             return set()
 
     async def _see_through(self, one: Incoming) -> None:
-        wait = 1.0
+        """Until it is finished or set aside; a passing trouble is tried again, ever more slowly."""
+        waits = _growing()
         while True:
             await self.pace.open(one.chat_id)
             async with self._slots:
-                delay = await self._try(one)
-            if delay is None:
-                return
-            await asyncio.sleep(delay or wait)
-            wait = min(wait * 2, _MOST_WAIT)
-
-    async def _try(self, one: Incoming) -> float | None:
-        """None when it is finished or set aside; else seconds to wait, 0 for as long as we like."""
-        error = await self._handle(one)
-        try:
-            if error is None:
-                key, now = update_key(one.update_id), self.clock()
-                await self.store.write(lambda c: inbox.finish(c, one.update_id, key, now))
-                return None
-            if not _is_passing(error):
-                log.error("update %s is set aside: %s", one.update_id, type(error).__name__, exc_info=error)
-                await self._park(one, error)
-                return None
+                error = await self._handle(one)
+            if error is None or not _is_passing(error):
+                break
             log.warning("update %s will be tried again: %s", one.update_id, type(error).__name__)
-            name = type(error).__name__
-            await self.store.write(lambda c: inbox.failed(c, one.update_id, name))
-        except DatabaseUnavailable as trouble:
-            log.warning("update %s: %s", one.update_id, trouble)
-        return seconds(error) if isinstance(error, RetryAfter) else 0
+            await asyncio.sleep(seconds(error) if isinstance(error, RetryAfter) else next(waits))
+        if error is not None:
+            log.error("update %s is set aside: %s", one.update_id, type(error).__name__, exc_info=error)
+        await self._note(one, error)
+
+    async def _note(self, one: Incoming, error: Exception | None) -> None:
+        """Writes down that it is finished or set aside; what was said is not said again while that fails."""
+        for wait in _growing():
+            try:
+                await (self._park(one, error) if error else self._finish(one))
+                break
+            except Exception as trouble:
+                log.warning("update %s: %s", one.update_id, type(trouble).__name__)
+            await asyncio.sleep(wait)
+        if error and one.chat_id:
+            await _politely(self.attendant.sorry(_address(one)))
+
+    async def _finish(self, one: Incoming) -> None:
+        bot, now = self.bot.id, self.clock()
+        key = update_key(bot, one.update_id)
+        await self.store.write(lambda c: inbox.finish(c, bot, one.update_id, key, now))
 
     async def _handle(self, one: Incoming) -> Exception | None:
         try:
@@ -193,9 +194,8 @@ class Desk:
     async def _park(self, one: Incoming, error: Exception) -> None:
         kind = "unreadable" if isinstance(error, Unreadable) else "failed"
         why, words = f"{type(error).__name__}: {kept(str(error))}"[:500], kept(_words(one.raw))[:500]
-        await self.store.write(lambda c: inbox.park(c, one.update_id, kind, why, words))
-        if one.chat_id:
-            await _politely(self.attendant.sorry(one.chat_id))
+        bot = self.bot.id
+        await self.store.write(lambda c: inbox.park(c, bot, one.update_id, kind, why, words))
 
     async def _room_for(self, new: int) -> None:
         """Slows the intake down when everybody together is too much: Telegram keeps what we do not fetch."""
@@ -215,6 +215,18 @@ async def _politely(courtesy: Awaitable[None]) -> None:
     """Sent once or not at all."""
     with suppress(TelegramError, HotlineError):
         await courtesy
+
+
+def _address(one: Incoming) -> Address:
+    return Address(CHANNEL, one.chat_id, one.user_id)
+
+
+def _growing() -> Iterator[float]:
+    """Seconds between tries."""
+    wait = 1.0
+    while True:
+        yield wait
+        wait = min(wait * 2, _MOST_WAIT)
 
 
 class Unreadable(Exception):
@@ -239,7 +251,7 @@ class Poller:
                 self._offset = max([u["update_id"] + 1 for u in updates if _is_update(u)], default=self._offset)
                 self.last_poll, wait = self.clock(), 1.0
                 continue
-            except InvalidToken:
+            except (InvalidToken, EndPointNotFound):  # how it calls a token that was good when we signed in
                 raise Refused(BAD_TOKEN) from None
             except Conflict:
                 log.error("另一个程序正用同一个令牌收消息(409);请停掉它,本程序会接着收")

@@ -11,21 +11,26 @@ from bot.dialogue import NONE_OF_THESE, Outcome
 from bot.hotline import NONE
 from bot.store.cases import Reason
 from bot.store.questions import Said
+from bot.text import to_script
 
 MOST_CHARACTERS = 4096
 Button = tuple[str, str]
 """What stands on it, and the data that comes back: at most 64 bytes."""
 Rows = Sequence[Sequence[Button]]
-_CITIES_IN_A_ROW = 3
+CITIES_IN_A_ROW = 3
 
 
 def rows_of(said: Said) -> list[list[Button]]:
-    """The buttons below a reply."""
+    """The buttons below a reply, in its script."""
+    return [[(to_script(label, said.script), data) for label, data in row] for row in _rows_of(said)]
+
+
+def _rows_of(said: Said) -> list[list[Button]]:
     listed = enumerate((*said.choices, *said.follow_ups))
     buttons = [(choice.title, f"q:{said.question}:{n}") for n, choice in listed]
     match said.outcome:
         case Outcome.ASK_REGION:
-            return in_rows(buttons, _CITIES_IN_A_ROW)
+            return in_rows(buttons, CITIES_IN_A_ROW)
         case Outcome.CHOICES:
             return [*in_rows(buttons), [(NONE_OF_THESE, f"q:{said.question}:{NONE}")]]
         case Outcome.ANSWERED:

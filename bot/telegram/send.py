@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 from telegram import Bot, Message, ReplyParameters
@@ -11,6 +9,7 @@ from telegram.constants import ParseMode
 from telegram.error import BadRequest, ChatMigrated, Forbidden, NetworkError, RetryAfter
 
 from bot.errors import HotlineError
+from bot.hotline import Clock
 from bot.store import conversations, outbox
 from bot.store.engine import Store
 from bot.store.outbox import Letter, OutboxState
@@ -19,14 +18,14 @@ from bot.telegram.render import Rows, as_html, keyboard, pieces
 
 CHANNEL = "telegram"
 LETTERS_AT_ONCE = 8
+_MOST_LOOKED_AT = 200
 _LOOK_SECONDS = 1.0
 _MOST_DOUBLINGS = 9
 """The wait between two tries grows from one second to eight and a half minutes."""
-_GRACE_SECONDS = 2.0
+_GRACE_SECONDS = 1.0
 _GONE = ("chat not found", "user is deactivated", "chat was deactivated", "peer_id_invalid", "no rights to send")
 """Refusals that are for good, by Telegram's own words."""
 log = logging.getLogger(__name__)
-Clock = Callable[[], datetime]
 
 
 class Sender:
@@ -110,14 +109,14 @@ class Outbox:
 
     async def _start_what_is_due(self) -> None:
         try:
-            letters = await outbox.due(self.store, CHANNEL, self.clock(), LETTERS_AT_ONCE * 2)
+            letters = await outbox.due(self.store, CHANNEL, self.clock(), _MOST_LOOKED_AT)
         except HotlineError as error:
             log.warning("outbox: %s", error)
             return
         for letter in letters:
             if len(self._in_hand) >= LETTERS_AT_ONCE:
                 return
-            if letter.conversation not in self._in_hand:
+            if letter.conversation not in self._in_hand and self.sender.pace.is_open(letter.address.chat):
                 self._start(letter)
 
     def _start(self, letter: Letter) -> None:
@@ -146,8 +145,14 @@ class Outbox:
         await self._settle(letter, OutboxState.SENT if arrived else OutboxState.BLOCKED)
 
     async def _settle(self, letter: Letter, state: OutboxState, error: str = "") -> None:
-        now = self.clock()
-        await self.store.write(lambda c: outbox.settle(c, letter.id, state, now, error))
+        """Notes what became of it, however long that takes: until then it must not be sent again."""
+        while True:
+            try:
+                await self.store.write(lambda c: outbox.settle(c, letter.id, state, self.clock(), error))
+                return
+            except HotlineError as trouble:
+                log.warning("letter %s: %s", letter.id, trouble)
+            await asyncio.sleep(_LOOK_SECONDS)
 
     async def _postpone(self, letter: Letter, wait: float, error: str) -> None:
         now = self.clock()

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from bot.config import WebSettings
 from bot.errors import HotlineError
 
-_GRACE_SECONDS = 2
+_GRACE_SECONDS = 1
 
 
 class _Uvicorn(uvicorn.Server):
@@ -51,7 +51,7 @@ class WebServer:
         await self._server.ready.wait()
 
     async def stop(self) -> None:
-        """Lets requests in hand finish, for two seconds at most."""
+        """Lets requests in hand finish, for one second at most."""
         self._server.should_exit = True
         if self._running:
             await self._running

@@ -47,8 +47,10 @@ def upgrade() -> None:
     )
     op.create_table(
         "updates",
+        sa.Column("bot_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("update_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("chat_id", sa.BigInteger(), nullable=False),
+        sa.Column("user_id", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.String(length=8), nullable=False),
         sa.Column("received_at", sa.DateTime(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
@@ -56,8 +58,9 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("error", sa.Text(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("update_id", name="pk_updates"),
+        sa.PrimaryKeyConstraint("bot_id", "update_id", name="pk_updates"),
     )
+    op.create_index("ix_updates_received_at", "updates", ["received_at"])
     op.create_index("ix_updates_state_update_id", "updates", ["state", "update_id"])
     op.create_table(
         "outbox",
@@ -125,6 +128,7 @@ def downgrade() -> None:
     op.drop_index("ix_outbox_conversation_id_state", table_name="outbox")
     op.drop_table("outbox")
     op.drop_index("ix_updates_state_update_id", table_name="updates")
+    op.drop_index("ix_updates_received_at", table_name="updates")
     op.drop_table("updates")
     op.drop_table("leases")
     op.drop_table("conversations")
