@@ -43,6 +43,7 @@ class Service:
             opening.push_async_callback(self.store.close)
             opening.callback(self.hotline.close)
             await self.store.migrate()
+            opening.push_async_callback(self._let_lead)
             if self.edge:
                 opening.push_async_callback(self.edge.close)
             await self.web.start()
@@ -113,8 +114,11 @@ class Service:
         finally:
             if duties:
                 await _cancelled(duties)
-            with suppress(DatabaseUnavailable):
-                await self._lease.release()
+
+    async def _let_lead(self) -> None:
+        """Comes after the last reply is noted: the next one to lead would send again what is not."""
+        with suppress(DatabaseUnavailable):
+            await self._lease.release()
 
     async def _take_lease(self) -> bool:
         try:
