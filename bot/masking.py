@@ -69,15 +69,14 @@ _LANDLINE = _shape(
 _BARE_LANDLINE = _shape(  # eight digits may be anything; after 电话 they are one
     r"(?:电话|電話|座机|座機|固话|固話|致电|致電|来电|來電|[拨撥打]|联系|聯繫|聯絡|联络|传真|傳真|tel|phone|call)"
     r"(?:号码?|號碼?|方式|[我他她人通過过了给給到就])?[ :.(是为為#]{0,3}"
-    rf"(?P<numbers>{_LOCAL}(?:[、,/或者和 ]{{1,3}}{_LOCAL})*)"
+    rf"(?P<numbers>{_LOCAL}(?:[、,/或者和 ]{{1,4}}{_LOCAL})*)"
 )
 _LONG = _shape(r"(?<![\d¥$€])\d{11,}")
-_SCATTERED = _shape(rf"(?<![\d¥$€])\d(?:{_GAP}\d){{10,}}(?:{_GAP}X(?![a-z]))?")
+_SCATTERED = _shape(rf"(?<![\d¥$€])\d(?:{_GAP}\d){{10,}}")
 
 _ITEM, _COUNTED = _shape(_LOCAL), _shape(rf"(?:\.\d+)?{_AMOUNT}")
 _WHOLE = _shape(r"1\d\d|1\d{4}|9[56]\d{3,4}|\d{1,4}00")  # 110, 12345, 95588, 1500: never a part of something longer
 _BY_DIGITS = "号码"
-_SURE = (("身份证号", _IDENTITY), ("手机号", _MOBILE), ("固话", _LANDLINE))
 _KINDS = (  # each sees only what those before it have left; what a `None` takes stays as it is
     ("邮箱", _EMAIL), ("身份证号", _IDENTITY), ("银行卡号", _CARD), (None, _DATE), (None, _COMPANY),
     ("手机号", _MOBILE), ("固话", _LANDLINE), (_BY_DIGITS, _LONG), ("固话", _BARE_LANDLINE), ("车牌号", _PLATE),
@@ -135,21 +134,19 @@ def _found(view: str) -> Iterator[tuple[int, int, str]]:
 
 
 def _kind_by_digits(match: re.Match[str]) -> str | None:
-    """What the digits of a run are; None for an amount or a list of several numbers."""
-    if _COUNTED.match(match.string, match.end()):
-        return None
+    """What the digits of a run are; None for an amount or several numbers."""
     groups, gaps = re.findall(r"\d+", match[0]), set(re.findall(r"(?<=\d)[-. ]+", match[0]))
-    digits = re.sub(_GAP, "", match[0])
-    if sure := next((kind for kind, shape in _SURE if shape.fullmatch(digits)), None):
-        return None if _are_listed(groups) and groups == sorted(groups, key=int) else sure
-    if len(gaps) > 1 or _are_listed(groups) or all(map(_WHOLE.fullmatch, groups)):
+    if _COUNTED.match(match.string, match.end()) or _are_several(groups):
         return None
-    return "银行卡号" if 16 <= len(digits) <= 19 else _BY_DIGITS
+    digits = "".join(groups)
+    if sure := "手机号" if _MOBILE.fullmatch(digits) else "固话" if _LANDLINE.fullmatch(digits) else None:
+        return sure
+    return None if len(gaps) > 1 else "银行卡号" if 16 <= len(digits) <= 19 else _BY_DIGITS
 
 
-def _are_listed(groups: list[str]) -> bool:
-    """Whether these are neighbours, as 1301 1302 1303 or 48 72 24 are, rather than one number in parts."""
-    if len(groups) < 3 or not 1 < max(map(len, groups)) <= 6:
-        return False
-    values = [int(g) for g in groups]
-    return max(values) - min(values) < 100
+def _are_several(groups: list[str]) -> bool:
+    """Whether these are numbers of their own, as 1301 1302 1303 or 48 72 24 are, rather than parts of one."""
+    if all(map(_WHOLE.fullmatch, groups)):
+        return True
+    lengths, values = {len(g) for g in groups}, [int(g[:6]) for g in groups]
+    return 1 < max(lengths) <= 6 and max(values) - min(values) < 100
