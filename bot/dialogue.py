@@ -125,7 +125,7 @@ class Limits:
 
 
 class Dialogue:
-    """Content, places and matcher together; `step` has no memory of its own but a cache."""
+    """Content, places and matcher together; `step` has no memory of its own but caches."""
 
     def __init__(self, content: Content, matcher: Matcher, wording: Wording, limits: Limits) -> None:
         self.content, self.matcher, self.wording, self.limits = content, matcher, wording, limits
@@ -133,7 +133,11 @@ class Dialogue:
         self.emergencies = Emergencies(content.urgent)
         self.small_talks = SmallTalks(content.small_talk)
         self.deciders = {key: Decider(f) for key, f in content.families.items() if f.otherwise}
-        self._step = lru_cache(limits.remembered_answers)(self._fresh_step)
+        remember = lru_cache(limits.remembered_answers)
+        self._step = remember(self._fresh_step)
+        # what costs most is the same for everybody, whatever was said before
+        self._emergency = remember(self.emergencies.number)
+        self._match = remember(lambda read, prior: matcher.match(read, dict(prior)))
 
     def step(self, question: Question, state: State = State()) -> tuple[Reply, State]:  # frozen
         """The reply to `question` and the conversation's new state."""
@@ -165,7 +169,7 @@ class Dialogue:
     def _fresh_step(self, raw: str, today: date, state: State) -> tuple[Reply, State]:
         text = clean(raw)
         state = replace(state, script=state.chosen_script or script_of(text) or state.script)
-        number = self.emergencies.number(text) or (normalise(text) if normalise(text) in self.content.urgent else "")
+        number = self._emergency(text) or (normalise(text) if normalise(text) in self.content.urgent else "")
         if number:
             return self._finish(Reply(Outcome.URGENT, self.content.urgent[number].text, number), state)
         typed = self._typed(text, today, state)
@@ -262,7 +266,7 @@ class Dialogue:
         state = self._remember(found, state)
         if not normalise(read):
             return self._only_a_place(found, state), state
-        match = self.matcher.match(read, self._place_prior(found))
+        match = self._match(read, tuple(self._place_prior(found).items()))
         trace = Trace(read, found, match)
         return self._decide(trace, found, today, state), state
 

@@ -199,10 +199,10 @@ class Hotline:
         """Runs a turn unless its update has been here: then what was said, if that has not left yet."""
         for _ in range(_TRIES):
             async with self.store.reading() as connection:
-                before = await questions.by_key(connection, asked.update_key)
-                if before:
-                    return None if before.replied else before.said
                 conversation = await conversations.load(connection, asked.address)
+                before = await questions.by_key(connection, asked.update_key)
+            if before:
+                return None if before.replied else before.said
             turn = await take(conversation)
             if turn is None:
                 return None

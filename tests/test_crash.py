@@ -291,27 +291,27 @@ async def test_nor_is_one_lost_where_postgresql_holds_them(world: Path, postgres
 # ---- killed at a chosen moment
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before Telegram has the reply", "before we know that it has"])
 async def test_killed_between_record_and_reply_it_replies_after_the_restart(
-    telegram: DeadlyTelegram, serve: Serve, sqlite: str, after: bool
+    telegram: DeadlyTelegram, serve: Serve, sqlite: str
 ) -> None:
+    """Anna's reply has not reached Telegram when it dies; Bert's has, and it dies before it knows that."""
     serve.start()
-    await serve.connected()
-    telegram.kill(serve, "sendMessage", after=after)
-    telegram.message(ANNA, "泰州的居住证怎么办")
-    await telegram.killed()
-    (question,) = (await record(sqlite)).rows
-    assert (question.replied_at, question.case_id) == (None, 1)
-    assert len(telegram.sent) == after
+    for chat, after in ((ANNA, False), (BERT, True)):
+        await serve.connected()
+        telegram.kill(serve, "sendMessage", after=after)
+        telegram.message(chat, "泰州的居住证怎么办")
+        await telegram.killed()
+        (question,) = (await record(sqlite)).of(chat)
+        assert (question.replied_at, question.case_id) == (None, chat)
+        assert len(telegram.texts(chat)) == after
 
-    serve.start()
-    await telegram.until(lambda: len(telegram.sent) == after + 1, 30)
+        serve.start()
+        await telegram.until(lambda chat=chat, count=after + 1: len(telegram.texts(chat)) == count, 30)
+        assert replies(telegram, chat) == [question.id]
+        await eventually(lambda: settled(sqlite))
     assert await serve.stop() == 0
     found = await record(sqlite)
-    assert [row.id for row in found.rows] == [question.id]
-    assert found.cases == 1
-    assert {number(sent) for sent in telegram.sent} == {question.id}
-    assert not found.unmarked
+    assert (len(found.rows), found.cases, found.unmarked) == (2, 2, set())
 
 
 @pytest.mark.parametrize("webhook", [False, True], ids=["polling", "webhook"])
@@ -441,15 +441,25 @@ async def heard(telegram: TelegramServer, chats: Iterable[int], count: int) -> N
 # ---- ended, and doubled
 
 
-@pytest.mark.parametrize("webhook", [False, True], ids=["polling", "webhook"])
+SLOW_HOOK = pytest.mark.xfail(reason="uvicorn cancels webhooks that wait, with a traceback each", strict=False)
+
+
+@pytest.mark.parametrize(
+    ("webhook", "latency"),
+    [
+        pytest.param(False, 0.3, id="polling"),
+        pytest.param(True, 0.3, id="webhook"),
+        pytest.param(True, 0.7, id="slow webhook", marks=SLOW_HOOK),
+    ],
+)
 async def test_asked_to_end_under_load_it_ends_at_once_and_nothing_is_lost_or_sent_twice(
-    telegram: DeadlyTelegram, world: Path, tmp_path: Path, sqlite: str, webhook: bool
+    telegram: DeadlyTelegram, world: Path, tmp_path: Path, sqlite: str, webhook: bool, latency: float
 ) -> None:
     asked = {telegram.message(n % CHATS + 1, HALL) for n in range(200)}
     for n in range(60):
         telegram.tap(n % CHATS + 1, 1, "k")  # these come beside the messages, also from a webhook
     with serve_for(telegram, world, tmp_path, sqlite, webhook=webhook) as serve:
-        telegram.latency = 0.3
+        telegram.latency = latency
         serve.start()
         await telegram.until(lambda: len(telegram.sent) > CHATS, 30)
         began = time.monotonic()
@@ -595,9 +605,8 @@ async def test_without_a_token_it_says_where_one_comes_from_and_is_alive(
 # ---- what must not be in a log
 
 
-@pytest.mark.parametrize("webhook", [False, True], ids=["polling", "webhook"])
 async def test_logs_hold_neither_the_token_nor_what_anybody_wrote(
-    telegram: DeadlyTelegram, world: Path, tmp_path: Path, sqlite: str, webhook: bool
+    telegram: DeadlyTelegram, serve: Serve, sqlite: str
 ) -> None:
     name = "紫金山"
     telegram.fail("sendMessage", 400, f"Bad Request: can't parse entities: {name}", chat=1)
@@ -606,26 +615,25 @@ async def test_logs_hold_neither_the_token_nor_what_anybody_wrote(
     telegram.fail("sendMessage", 500, f"Internal Server Error: {name}", chat=4)
     telegram.fail("sendMessage", 0, chat=5)
     telegram.fail("sendMessage", 0, chat=6, after=True)
-    with serve_for(telegram, world, tmp_path, sqlite, webhook=webhook) as serve:
-        for n in range(100):
-            telegram.message(n % CHATS + 1, f"{name}的{WHERE}")
-        broken = {"message_id": 1, "date": name, "chat": {"id": 7, "type": "private"}, "text": name}
-        telegram.push({"message": broken})
-        telegram.push({"message": {"chat": name, "text": [name]}})
-        telegram.tap(8, 1, f"q:{name}")
-        serve.start()
-        await serve.connected()
-        await telegram.until(lambda: not telegram.pending, 30)
-        await eventually(lambda: settled(sqlite))
-        with locked(sqlite):
-            telegram.message(9, name)
-            await serve.says("数据库暂时用不了")
-        await telegram.until(lambda: not telegram.pending, 30)
-        await serve.says("will be tried again")
-        await serve.says("is set aside")
-        assert await serve.stop() == 0
-        assert name not in serve.everything
-        assert telegram.token.partition(":")[2] not in serve.everything
+    for n in range(100):
+        telegram.message(n % CHATS + 1, f"{name}的{WHERE}")
+    broken = {"message_id": 1, "date": name, "chat": {"id": 7, "type": "private"}, "text": name}
+    telegram.push({"message": broken})
+    telegram.push({"message": {"chat": name, "text": [name]}})
+    telegram.tap(8, 1, f"q:{name}")
+    serve.start()
+    await serve.connected()
+    await telegram.until(lambda: not telegram.pending, 30)
+    await eventually(lambda: settled(sqlite))
+    with locked(sqlite):
+        telegram.message(9, name)
+        await serve.says("数据库暂时用不了")
+    await telegram.until(lambda: not telegram.pending, 30)
+    await serve.says("will be tried again")
+    await serve.says("is set aside")
+    assert await serve.stop() == 0
+    assert name not in serve.everything
+    assert telegram.token.partition(":")[2] not in serve.everything
     assert any(name in row.text for row in (await record(sqlite)).rows)
 
 

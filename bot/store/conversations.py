@@ -1,10 +1,10 @@
 """Who talks with us, where, and what was said so far that still matters."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.dialogue import Choice, State
@@ -34,11 +34,7 @@ class Conversation:
 
 async def load(connection: AsyncConnection, address: Address) -> Conversation:
     """The conversation with this address; a fresh one where there is none yet."""
-    c = conversations.c
-    query = select(conversations).where(
-        c.channel == address.channel, c.chat_id == address.chat, c.user_id == address.user
-    )
-    row = (await connection.execute(query)).one_or_none()
+    row = (await connection.execute(_LOAD, asdict(address))).one_or_none()
     return Conversation(address, row.id, _state(row), row.blocked_at is not None) if row else Conversation(address)
 
 
@@ -46,12 +42,11 @@ async def save(connection: AsyncConnection, conversation: Conversation, state: S
     """Keeps the new state; the conversation's id."""
     known = {**_columns(state), "seen_at": now, "blocked_at": None}
     if conversation.id is not None:
-        await connection.execute(update(conversations).where(conversations.c.id == conversation.id).values(known))
+        await connection.execute(_CHANGE, {**known, "number": conversation.id})
         return conversation.id
-    a, c = conversation.address, conversations.c
+    a = conversation.address
     values = {**known, "channel": a.channel, "chat_id": a.chat, "user_id": a.user}
-    new = insert(conversations).values(values).returning(c.id)
-    return int((await connection.execute(new)).scalar_one())
+    return int((await connection.execute(_ADD, values)).scalar_one())
 
 
 async def block(connection: AsyncConnection, channel: str, chat: int, since: datetime | None) -> None:
@@ -75,6 +70,13 @@ async def move(connection: AsyncConnection, channel: str, old: int, new: int) ->
 
 
 _CHOICE_FIELDS = 2
+_C = conversations.c
+# built once: putting a statement together takes longer than running it
+_LOAD = select(conversations).where(
+    _C.channel == bindparam("channel"), _C.chat_id == bindparam("chat"), _C.user_id == bindparam("user")
+)
+_CHANGE = update(conversations).where(_C.id == bindparam("number"))
+_ADD = insert(conversations).returning(_C.id)
 
 
 def _state(row: Any) -> State:

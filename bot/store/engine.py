@@ -44,7 +44,7 @@ class Store:
         self.url = _with_driver(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         # parameters are citizens' words: an error must not carry them into a log
-        pool: dict[str, Any] = {"pool_size": 8, "max_overflow": 24, "hide_parameters": True}
+        pool: dict[str, Any] = {"pool_size": 16, "max_overflow": 0, "hide_parameters": True}
         self._engine = create_async_engine(self.url, **pool, **self._connecting())
         self._long_reader = self._engine.execution_options(begin=sqlite.READ_LONG)
         self._writer = self._engine.execution_options(begin=sqlite.WRITE)

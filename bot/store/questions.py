@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.dialogue import Choice, Outcome
@@ -112,8 +112,7 @@ async def add(connection: AsyncConnection, new: NewQuestion) -> int:
         "content_version": new.content_version,
         "reply": new.reply,
     }
-    row = insert(questions).values(values).returning(questions.c.id)
-    return int((await connection.execute(row)).scalar_one())
+    return int((await connection.execute(_ADD, values)).scalar_one())
 
 
 async def keep_reply(connection: AsyncConnection, said: Said) -> None:
@@ -123,7 +122,8 @@ async def keep_reply(connection: AsyncConnection, said: Said) -> None:
 
 async def by_key(connection: AsyncConnection, update_key: str) -> Record | None:
     """The question that came with this update, if it was handled before."""
-    return await _one(connection, questions.c.update_key == update_key)
+    row = (await connection.execute(_BY_KEY, {"key": update_key})).one_or_none()
+    return _record(row) if row else None
 
 
 async def by_id(connection: AsyncConnection, number: int) -> Record | None:
@@ -163,6 +163,11 @@ async def rate(connection: AsyncConnection, number: int, feedback: Feedback) -> 
 async def give_to_case(connection: AsyncConnection, number: int, case: int) -> None:
     """The question gets its ticket."""
     await connection.execute(update(questions).where(questions.c.id == number).values(case_id=case))
+
+
+# built once: putting a statement together takes longer than running it
+_ADD = insert(questions).returning(questions.c.id)
+_BY_KEY = select(questions).where(questions.c.update_key == bindparam("key"))
 
 
 async def _one(connection: AsyncConnection, *where: ColumnElement[bool]) -> Record | None:
