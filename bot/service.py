@@ -48,6 +48,8 @@ class Service:
                 opening.push_async_callback(self.edge.close)
             await self.web.start()
             opening.push_async_callback(self.web.stop)
+            if self.edge:
+                opening.callback(self.edge.desk.hang_up)
             self._open = opening.pop_all()
         return self
 

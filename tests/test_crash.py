@@ -441,15 +441,12 @@ async def heard(telegram: TelegramServer, chats: Iterable[int], count: int) -> N
 # ---- ended, and doubled
 
 
-SLOW_HOOK = pytest.mark.xfail(reason="uvicorn cancels webhooks that wait, with a traceback each", strict=False)
-
-
 @pytest.mark.parametrize(
     ("webhook", "latency"),
     [
         pytest.param(False, 0.3, id="polling"),
         pytest.param(True, 0.3, id="webhook"),
-        pytest.param(True, 0.7, id="slow webhook", marks=SLOW_HOOK),
+        pytest.param(True, 0.7, id="slow webhook"),
     ],
 )
 async def test_asked_to_end_under_load_it_ends_at_once_and_nothing_is_lost_or_sent_twice(

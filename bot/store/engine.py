@@ -52,7 +52,6 @@ class Store:
         self._waiting: list[_Piece[Any]] = []
         self._draining: asyncio.Task[None] | None = None
         if self.is_sqlite:
-            event.listen(self._engine.sync_engine, "connect", sqlite.set_up)
             event.listen(self._engine.sync_engine, "begin", sqlite.begin)
 
     def _connecting(self) -> dict[str, Any]:
@@ -105,6 +104,11 @@ class Store:
 
         try:
             results = await self._commit(all_of_them)
+        except DatabaseUnavailable as error:  # it would be no other for each alone, but later
+            for piece in pieces:
+                if not piece.done.cancelled():
+                    piece.done.set_exception(error)
+            return
         except Exception as error:
             if len(pieces) == 1 and not pieces[0].done.cancelled():
                 pieces[0].done.set_exception(error)

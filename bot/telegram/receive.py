@@ -65,6 +65,7 @@ class Desk:
         self._queues: dict[int, deque[Incoming]] = {}
         self._workers: set[asyncio.Task[None]] = set()
         self._done: dict[int, asyncio.Event] = {}
+        self._closed = False
 
     @property
     def in_hand(self) -> int:
@@ -109,6 +110,13 @@ class Desk:
             while len(queue) > 1:
                 self._done.pop(queue.pop().update_id).set()
 
+    def hang_up(self) -> None:
+        """Starts nothing new, and lets webhooks go: what they brought is in the inbox."""
+        self._closed = True
+        self.let_go()
+        for done in self._done.values():
+            done.set()
+
     async def close(self, grace: float) -> None:
         """Finishes what is being worked on, for at most so many seconds; the rest is in the inbox."""
         self.let_go()
@@ -120,7 +128,7 @@ class Desk:
 
     def queue(self, one: Incoming) -> None:
         """Puts an update behind the others of its chat, unless it is there already."""
-        if one.update_id in self._done:
+        if self._closed or one.update_id in self._done:
             return
         self._done[one.update_id] = asyncio.Event()
         if one.chat_id in self._queues:
