@@ -88,11 +88,6 @@ async def finish(connection: AsyncConnection, bot: int, update_id: int, update_k
     await connection.execute(_REPLIED, {"key": update_key, "replied_at": now})
 
 
-async def failed(connection: AsyncConnection, bot: int, update_id: int, error: str) -> None:
-    """Notes a passing failure; the update is tried again."""
-    await connection.execute(_change(bot, update_id).values(attempts=updates.c.attempts + 1, error=error))
-
-
 async def park(connection: AsyncConnection, bot: int, update_id: int, kind: str, error: str, text: str) -> None:
     """Sets an update aside with its reason; `raw` stays, for `retry`."""
     values = {"state": InboxState.PARKED, "kind": kind, "error": error, "text": text}
@@ -109,7 +104,7 @@ async def parked(store: Store) -> list[Parked]:
 
 async def retry(connection: AsyncConnection, update_ids: Iterable[int]) -> int:
     """Sends parked updates back; how many there were."""
-    return await _move(connection, update_ids, {"state": InboxState.RETRY, "attempts": 0, "error": "", "text": ""})
+    return await _move(connection, update_ids, {"state": InboxState.RETRY, "error": "", "text": ""})
 
 
 async def drop(connection: AsyncConnection, update_ids: Iterable[int]) -> int:

@@ -61,7 +61,6 @@ updates = Table(
     Column("user_id", BigInteger, nullable=False),
     Column("state", String(8), nullable=False),
     Column("received_at", Moment, nullable=False),
-    Column("attempts", Integer, nullable=False, default=0),
     Column("raw", JSON(none_as_null=True)),  # personal data: gone once the update is finished
     Column("kind", String(32), nullable=False, default=""),
     Column("error", Text, nullable=False, default=""),

@@ -53,7 +53,6 @@ def upgrade() -> None:
         sa.Column("user_id", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.String(length=8), nullable=False),
         sa.Column("received_at", sa.DateTime(), nullable=False),
-        sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("raw", sa.JSON(), nullable=True),
         sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("error", sa.Text(), nullable=False),
