@@ -161,7 +161,7 @@ async def test_a_letter_waits_for_a_refused_one_before_it(line: Line, anna: Citi
     await anna.says("你好")
     line.telegram.fail("sendMessage", 500, chat=7)
     await post(line, anna, "一", "二")
-    while await outbox.due(line.service.store, "telegram", line.clock(), 1):
+    while await outbox.due(line.service.store, "telegram", line.clock(), 1):  # noqa: ASYNC110
         await asyncio.sleep(0.01)  # until the refused one is put off: from then on its second counts
     assert line.telegram.texts(7)[1:] == []
     line.clock.passes(seconds=2)
@@ -186,7 +186,7 @@ async def test_a_letter_put_twice_is_sent_once(line: Line, anna: Citizen) -> Non
 
 
 async def test_our_pace_is_kept(dialogue: Dialogue, telegram: TelegramServer, tmp_path: Path) -> None:
-    slow = {"telegram__messages_per_second": 10, "telegram__messages_per_second_in_chat": 2}
+    slow = {"telegram__messages_per_second": 10, "telegram__messages_per_second_in_chat": 1}
     async with open_line(dialogue, telegram, f"sqlite:///{tmp_path}/hotline.db", **slow) as line:
         for number in range(1, 21):
             telegram.message(number, ASK)
@@ -196,7 +196,7 @@ async def test_our_pace_is_kept(dialogue: Dialogue, telegram: TelegramServer, tm
     times = [sent.at for sent in telegram.sent]
     assert times[-1] - times[0] >= 1.5  # 22 messages at 10 a second: the last two leave in the third one
     first, second = (sent.at for sent in telegram.sent if sent.chat_id == 30)
-    assert second - first >= 0.45
+    assert second - first >= 0.8
 
 
 async def test_three_chats_refused_in_a_row_stop_everything() -> None:

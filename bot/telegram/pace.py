@@ -48,16 +48,18 @@ class Pace:
 
     async def reply(self, chat: int) -> None:
         """Waits until a reply may leave for this chat."""
-        await self._for_chat(chat)
+        await self.open(chat)
         await _until(self._all.take(_now()))
+        await self._take(chat)
 
     async def letter(self, chat: int) -> None:
         """Waits until what is no reply may leave: at most half of the pace, and only what replies leave free."""
-        await self._for_chat(chat)
+        await self.open(chat)
         await _until(self._letters.take(_now()))
         while self._all.next(_now()) > _now():
             await _until(self._all.next(_now()))
         self._all.take(_now())
+        await self._take(chat)
 
     async def open(self, chat: int) -> None:
         """Waits until something may be sent to this chat, as far as the chat is concerned."""
@@ -80,7 +82,8 @@ class Pace:
         """Telegram took a message: what was refused before was about those chats alone."""
         self._refused = []
 
-    async def _for_chat(self, chat: int) -> None:
+    async def _take(self, chat: int) -> None:
+        """Counted when it leaves, not when it began to wait for the others; it may have been stopped meanwhile."""
         await self.open(chat)
         self._stopped.pop(chat, None)
         windows = self._chats.get(chat)
