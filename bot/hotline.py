@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from bot import voice
 from bot.config import Config
@@ -23,7 +22,6 @@ from bot.worktime import Worktime
 
 log = logging.getLogger(__name__)
 Clock = Callable[[], datetime]
-T = TypeVar("T")
 MOST_TICKETS = 10
 NONE = -1
 """The position of 都不是 among the buttons of a question."""
@@ -86,7 +84,7 @@ class Hotline:
             if choice is None:
                 reply, after = self.dialogue.turn_down(state)
             else:
-                reply, after = await self._think(lambda: self.dialogue.pick(choice, today, state))
+                reply, after = self.dialogue.pick(choice, today, state)
             return _Turn(title, reply, after, record.root)
 
         return await self._once(asked, tapped)
@@ -99,7 +97,7 @@ class Hotline:
 
         async def listed(conversation: Conversation) -> "_Turn":
             today, state = self.clock().date(), conversation.state
-            reply, after = await self._think(lambda: self.dialogue.choose(intent, "", today, state))
+            reply, after = self.dialogue.choose(intent, "", today, state)
             return _Turn(title, reply, after)
 
         return await self._once(asked, listed)
@@ -220,7 +218,7 @@ class Hotline:
 
     async def _step(self, asked: Asked, conversation: Conversation) -> "_Turn":
         question = Question(asked.text, self.clock())
-        reply, state = await self._think(lambda: self.dialogue.step(question, conversation.state))
+        reply, state = await self._think(question, conversation.state)
         root = None
         if reply.chosen and conversation.id:
             async with self.store.reading() as connection:
@@ -228,8 +226,11 @@ class Hotline:
             root = last.root if last else None
         return _Turn(asked.text, reply, state, root)
 
-    async def _think(self, think: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._mind, think)
+    async def _think(self, question: Question, state: State) -> tuple[Reply, State]:
+        """What was asked before waits behind nobody's new question."""
+        if self.dialogue.is_familiar(question.text):
+            return self.dialogue.step(question, state)
+        return await asyncio.get_running_loop().run_in_executor(self._mind, self.dialogue.step, question, state)
 
     async def _record(self, asked: Asked, conversation: Conversation, turn: "_Turn") -> Said:
         now, reply = self.clock(), turn.reply

@@ -69,7 +69,7 @@ async def test_the_migrations_make_exactly_the_tables_of_the_schema(store: Store
     def differences(connection: Connection) -> list[Any]:
         return list(compare_metadata(MigrationContext.configure(connection), metadata))
 
-    async with store.reading() as connection:
+    async with store.reading(long=True) as connection:
         assert await connection.run_sync(differences) == []
 
 
@@ -111,8 +111,8 @@ async def test_a_migration_can_be_taken_back(store: Store) -> None:
     def tables(connection: Connection) -> set[str]:
         return set(inspect(connection).get_table_names())
 
-    await store.write(lambda c: c.run_sync(_downgrade))
-    async with store.reading() as connection:
+    await store.write(lambda c: c.run_sync(_downgrade), long=True)
+    async with store.reading(long=True) as connection:
         assert await connection.run_sync(tables) <= {"alembic_version"}
 
 
@@ -424,7 +424,7 @@ async def test_a_group_that_moved_keeps_its_conversations(store: Store) -> None:
 
 
 async def test_a_locked_file_is_a_passing_trouble_not_a_crash(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.store.sqlite._PRAGMAS", ("busy_timeout=50", "journal_mode=WAL"))
+    monkeypatch.setattr("bot.store.sqlite.BUSY_SECONDS", 0.05)
     store = Store(f"sqlite:///{tmp_path}/x.db")
     await store.migrate()
     other = sqlite3.connect(tmp_path / "x.db")

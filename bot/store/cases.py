@@ -4,8 +4,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.store.engine import Transaction
 from bot.store.schema import cases
 
 
@@ -27,13 +27,13 @@ class Reason(StrEnum):
     HUMAN = "human"
 
 
-async def add(connection: AsyncConnection, reason: Reason, region: str, now: datetime) -> int:
+async def add(connection: Transaction, reason: Reason, region: str, now: datetime) -> int:
     """Opens a case; its number is staff's, the citizen's is the question's."""
     values = {"state": CaseState.NEW, "reason": reason, "region": region, "opened_at": now}
     return int((await connection.execute(insert(cases).values(values).returning(cases.c.id))).scalar_one())
 
 
-async def opened_at(connection: AsyncConnection, case: int) -> datetime:
+async def opened_at(connection: Transaction, case: int) -> datetime:
     """When a case was opened."""
     moment: datetime = (await connection.execute(select(cases.c.opened_at).where(cases.c.id == case))).scalar_one()
     return moment

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.dialogue import Choice, State
+from bot.store.engine import Transaction
 from bot.store.schema import conversations
 from bot.text import Script
 
@@ -32,13 +32,13 @@ class Conversation:
     """Nothing can be sent there, as far as we know."""
 
 
-async def load(connection: AsyncConnection, address: Address) -> Conversation:
+async def load(connection: Transaction, address: Address) -> Conversation:
     """The conversation with this address; a fresh one where there is none yet."""
     row = (await connection.execute(_LOAD, asdict(address))).one_or_none()
     return Conversation(address, row.id, _state(row), row.blocked_at is not None) if row else Conversation(address)
 
 
-async def save(connection: AsyncConnection, conversation: Conversation, state: State, now: datetime) -> int:
+async def save(connection: Transaction, conversation: Conversation, state: State, now: datetime) -> int:
     """Keeps the new state; the conversation's id."""
     known = {**_columns(state), "seen_at": now, "blocked_at": None}
     if conversation.id is not None:
@@ -49,7 +49,7 @@ async def save(connection: AsyncConnection, conversation: Conversation, state: S
     return int((await connection.execute(_ADD, values)).scalar_one())
 
 
-async def block(connection: AsyncConnection, channel: str, chat: int, since: datetime | None) -> None:
+async def block(connection: Transaction, channel: str, chat: int, since: datetime | None) -> None:
     """Nothing can be sent there until they write again; None: it can."""
     c = conversations.c
     await connection.execute(
@@ -57,7 +57,7 @@ async def block(connection: AsyncConnection, channel: str, chat: int, since: dat
     )
 
 
-async def move(connection: AsyncConnection, channel: str, old: int, new: int) -> None:
+async def move(connection: Transaction, channel: str, old: int, new: int) -> None:
     """A group became a supergroup: everything known of the old number holds for the new one.
 
     Who has already written there under the new number keeps that conversation; the old one loses its address.

@@ -6,25 +6,24 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from alembic import command
 from alembic.config import Config as Alembic
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Table, event, text
+from sqlalchemy import Connection, CursorResult, Executable, Table, event, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from bot.errors import HotlineError
 from bot.store import sqlite
 
 T = TypeVar("T")
-Transaction = AsyncConnection
 _MIGRATION_LOCK = 12345
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 
@@ -37,6 +36,13 @@ class DatabaseUnavailable(HotlineError):
     """The database does not answer at the moment; the same again may work later."""
 
 
+class Transaction(Protocol):
+    """What the functions of this package need of a connection."""
+
+    async def execute(self, statement: Executable, parameters: Any = None, /) -> CursorResult[*tuple[Any, ...]]:
+        """Runs one statement."""
+
+
 class Store:
     """A database; `reading` and `write` are the only ways in."""
 
@@ -44,44 +50,47 @@ class Store:
         self.url = _with_driver(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         # parameters are citizens' words: an error must not carry them into a log
-        pool: dict[str, Any] = {"pool_size": 16, "max_overflow": 0, "hide_parameters": True}
-        self._engine = create_async_engine(self.url, **pool, **self._connecting())
-        self._long_reader = self._engine.execution_options(begin=sqlite.READ_LONG)
-        self._writer = self._engine.execution_options(begin=sqlite.WRITE)
-        self._long_writer = self._engine.execution_options(begin=sqlite.WRITE_LONG)
+        self._engine = create_async_engine(self.url, pool_size=16, max_overflow=0, hide_parameters=True, **self._more())
+        self._short = sqlite.ShortWork(self._file()) if self.is_sqlite else None
         self._waiting: list[_Piece[Any]] = []
         self._draining: asyncio.Task[None] | None = None
         if self.is_sqlite:
+            event.listen(self._engine.sync_engine, "connect", sqlite.prepare)
             event.listen(self._engine.sync_engine, "begin", sqlite.begin)
+            self._writer = self._engine.execution_options(begin=sqlite.WRITE)
+        else:
+            self._writer = self._engine
 
-    def _connecting(self) -> dict[str, Any]:
+    def _more(self) -> dict[str, Any]:
         if not self.is_sqlite:
             return {"pool_pre_ping": True}
-        file = Path(self.url.database or "")
-        _make_private(file)
+        _make_private(self._file())
+        return {"connect_args": {"isolation_level": None, "timeout": sqlite.BUSY_SECONDS}}
 
-        async def connect() -> sqlite.QuickConnection:
-            connection = sqlite.QuickConnection(str(file))
-            await connection
-            return connection
-
-        return {"async_creator": connect}
+    def _file(self) -> Path:
+        return Path(self.url.database or "")
 
     @asynccontextmanager
-    async def reading(self, *, long: bool = False) -> AsyncIterator[AsyncConnection]:
+    async def reading(self, *, long: bool = False) -> AsyncIterator[Transaction]:
         """For looking only; `long` where it goes through many rows."""
         with _in_plain_words():
-            async with (self._long_reader if long else self._engine).connect() as connection:
+            if self._short and not long:
+                with self._short.reading() as transaction:
+                    yield transaction
+                return
+            async with self._engine.connect() as connection:
                 yield connection
 
-    async def write(self, work: Callable[[AsyncConnection], Awaitable[T]], *, long: bool = False) -> T:
+    async def write(self, work: Callable[[Transaction], Awaitable[T]], *, long: bool = False) -> T:
         """What `work` gives; its changes are committed all or not at all. Keep network and matcher out of it.
 
         SQLite has one writer and a commit waits for the disk: what gathers meanwhile shares the next commit, so `work`
         may run a second time if a neighbour fails. `long`, where it goes through many rows, shares with nobody.
         """
-        if long or not self.is_sqlite:
-            return await self._commit(work, long=long)
+        if long or not self._short:
+            with _in_plain_words():
+                async with self._writer.begin() as connection:
+                    return await work(connection)
         piece: _Piece[T] = _Piece(work, asyncio.get_running_loop().create_future())
         self._waiting.append(piece)
         if self._draining is None or self._draining.done():
@@ -93,17 +102,12 @@ class Store:
             pieces, self._waiting = [p for p in self._waiting if not p.done.cancelled()], []
             await self._commit_together(pieces)
 
-    async def _commit(self, work: Callable[[AsyncConnection], Awaitable[T]], *, long: bool = False) -> T:
-        with _in_plain_words():
-            async with (self._long_writer if long else self._writer).begin() as connection:
-                return await work(connection)
-
     async def _commit_together(self, pieces: Sequence["_Piece[Any]"]) -> None:
-        async def all_of_them(connection: AsyncConnection) -> list[Any]:
-            return [await piece.work(connection) for piece in pieces]
-
+        assert self._short
         try:
-            results = await self._commit(all_of_them)
+            with _in_plain_words():
+                async with self._short.writing() as transaction:
+                    results = [await piece.work(transaction) for piece in pieces]
         except DatabaseUnavailable as error:  # it would be no other for each alone, but later
             for piece in pieces:
                 if not piece.done.cancelled():
@@ -122,17 +126,17 @@ class Store:
     async def migrate(self) -> str:
         """Brings the tables up to this program; the revision they have now."""
 
-        async def upgrade(connection: AsyncConnection) -> str:
-            if not self.is_sqlite:
-                await connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
-            return await connection.run_sync(_upgrade)
-
-        return await self._commit(upgrade)
+        with _in_plain_words():
+            async with self._writer.begin() as connection:
+                if not self.is_sqlite:
+                    await connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
+                return await connection.run_sync(_upgrade)
 
     async def check(self) -> None:
         """Raises HotlineError unless the tables are those of this program."""
-        async with self.reading() as connection:
-            current = await connection.run_sync(_revision)
+        with _in_plain_words():
+            async with self._engine.connect() as connection:
+                current = await connection.run_sync(_revision)
         _refuse_unknown(current)
         if current != newest():
             raise HotlineError("数据库还没有建立或版本较旧;请先运行 hotline migrate(hotline serve 也会自动升级)")
@@ -145,6 +149,8 @@ class Store:
         """Commits what waits and gives back every connection."""
         if self._draining:
             await self._draining
+        if self._short:
+            self._short.close()
         await self._engine.dispose()
 
 
@@ -152,7 +158,7 @@ class Store:
 class _Piece(Generic[T]):
     """Work that waits for the next commit."""
 
-    work: Callable[[AsyncConnection], Awaitable[T]]
+    work: Callable[[Transaction], Awaitable[T]]
     done: "asyncio.Future[T]"
 
 

@@ -5,10 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.dialogue import Outcome
-from bot.store.engine import Store
+from bot.store.engine import Store, Transaction
 from bot.store.questions import Feedback
 from bot.store.schema import cases, outbox, questions, updates
 
@@ -91,7 +90,7 @@ def _counts(period: list[ColumnElement[bool]]) -> Select[*tuple[Any, ...]]:
 
 
 async def _top(
-    connection: AsyncConnection, column: ColumnElement[str], period: list[ColumnElement[bool]], most: int
+    connection: Transaction, column: ColumnElement[str], period: list[ColumnElement[bool]], most: int
 ) -> dict[str, int]:
     query = (
         select(column, func.count())
@@ -103,6 +102,6 @@ async def _top(
     return {name: int(count) for name, count in await connection.execute(query)}
 
 
-async def _by_state(connection: AsyncConnection, column: ColumnElement[str]) -> dict[str, int]:
+async def _by_state(connection: Transaction, column: ColumnElement[str]) -> dict[str, int]:
     query = select(column, func.count()).group_by(column).order_by(column)
     return {state: int(count) for state, count in await connection.execute(query)}

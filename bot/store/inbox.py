@@ -7,9 +7,8 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Update, bindparam, delete, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.store.engine import Store
+from bot.store.engine import Store, Transaction
 from bot.store.schema import questions, updates
 
 
@@ -64,7 +63,7 @@ async def add(store: Store, bot: int, incoming: Sequence[Incoming], now: datetim
     ]
     ids = [i.update_id for i in incoming]
 
-    async def work(connection: AsyncConnection) -> set[int]:
+    async def work(connection: Transaction) -> set[int]:
         await connection.execute(store.insert(updates).on_conflict_do_nothing(), rows)
         u = updates.c
         to_do = select(u.update_id).where(u.bot_id == bot, u.update_id.in_(ids), u.state == InboxState.NEW)
@@ -82,13 +81,13 @@ async def unfinished(store: Store, bot: int, *states: InboxState) -> list[Incomi
         return [Incoming(row.update_id, row.chat_id, row.user_id, row.raw or {}) for row in rows]
 
 
-async def finish(connection: AsyncConnection, bot: int, update_id: int, update_key: str, now: datetime) -> None:
+async def finish(connection: Transaction, bot: int, update_id: int, update_key: str, now: datetime) -> None:
     """The reply is out: the update's words go, its question is marked as replied."""
     await connection.execute(_FINISH, {"bot": bot, "number": update_id, "state": InboxState.DONE, "raw": None})
     await connection.execute(_REPLIED, {"key": update_key, "replied_at": now})
 
 
-async def park(connection: AsyncConnection, bot: int, update_id: int, kind: str, error: str, text: str) -> None:
+async def park(connection: Transaction, bot: int, update_id: int, kind: str, error: str, text: str) -> None:
     """Sets an update aside with its reason; `raw` stays, for `retry`."""
     values = {"state": InboxState.PARKED, "kind": kind, "error": error, "text": text}
     await connection.execute(_change(bot, update_id).values(values))
@@ -102,12 +101,12 @@ async def parked(store: Store) -> list[Parked]:
         return [Parked(*row) for row in await connection.execute(query)]
 
 
-async def retry(connection: AsyncConnection, update_ids: Iterable[int]) -> int:
+async def retry(connection: Transaction, update_ids: Iterable[int]) -> int:
     """Sends parked updates back; how many there were."""
     return await _move(connection, update_ids, {"state": InboxState.RETRY, "error": "", "text": ""})
 
 
-async def drop(connection: AsyncConnection, update_ids: Iterable[int]) -> int:
+async def drop(connection: Transaction, update_ids: Iterable[int]) -> int:
     """Gives parked updates up, with their words; how many there were."""
     return await _move(connection, update_ids, {"state": InboxState.DONE, "raw": None, "text": ""})
 
@@ -121,12 +120,12 @@ def _change(bot: int, update_id: int) -> Update:
     return update(updates).where(updates.c.bot_id == bot, updates.c.update_id == update_id)
 
 
-async def _move(connection: AsyncConnection, update_ids: Iterable[int], values: dict[str, Any]) -> int:
+async def _move(connection: Transaction, update_ids: Iterable[int], values: dict[str, Any]) -> int:
     which = (updates.c.update_id.in_(list(update_ids)), updates.c.state == InboxState.PARKED)
     return (await connection.execute(update(updates).where(*which).values(values))).rowcount
 
 
-async def prune(connection: AsyncConnection, before: datetime) -> None:
+async def prune(connection: Transaction, before: datetime) -> None:
     """Forgets finished ids that Telegram can no longer repeat."""
     over = (InboxState.DONE, InboxState.OVER)
     await connection.execute(delete(updates).where(updates.c.received_at < before, updates.c.state.in_(over)))

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Select, Update, delete, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.store.engine import Store
+from bot.store.engine import Store, Transaction
 from bot.store.schema import leases
 
 SECONDS = 15
@@ -28,7 +27,7 @@ class Lease:
     async def take(self, now: datetime) -> str:
         """Takes or renews it: empty when it is ours, else the process that holds it."""
 
-        async def work(connection: AsyncConnection) -> str:
+        async def work(connection: Transaction) -> str:
             await connection.execute(
                 self.store.insert(leases).values(name=self.name, holder="", until=now).on_conflict_do_nothing()
             )
@@ -47,7 +46,7 @@ class Lease:
         """Lets the next one in at once."""
         mine = (leases.c.name == self.name, leases.c.holder == self.holder)
 
-        async def work(connection: AsyncConnection) -> None:
+        async def work(connection: Transaction) -> None:
             await connection.execute(delete(leases).where(*mine))
 
         await self.store.write(work)

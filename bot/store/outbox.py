@@ -6,10 +6,9 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.store.conversations import Address
-from bot.store.engine import Store
+from bot.store.engine import Store, Transaction
 from bot.store.schema import conversations, outbox
 
 
@@ -34,7 +33,7 @@ class Letter:
 
 
 async def put(
-    store: Store, connection: AsyncConnection, key: str, conversation: int, message: dict[str, Any], now: datetime
+    store: Store, connection: Transaction, key: str, conversation: int, message: dict[str, Any], now: datetime
 ) -> None:
     """Queues a message; the same `key` again changes nothing."""
     values = {
@@ -67,13 +66,13 @@ async def due(store: Store, channel: str, now: datetime, most: int) -> list[Lett
     ]
 
 
-async def settle(connection: AsyncConnection, letter: int, state: OutboxState, now: datetime, error: str = "") -> None:
+async def settle(connection: Transaction, letter: int, state: OutboxState, now: datetime, error: str = "") -> None:
     """It arrived, or never will."""
     sent = now if state is OutboxState.SENT else None
     await connection.execute(update(outbox).where(outbox.c.id == letter).values(state=state, sent_at=sent, error=error))
 
 
-async def postpone(connection: AsyncConnection, letter: int, now: datetime, seconds: float, error: str) -> None:
+async def postpone(connection: Transaction, letter: int, now: datetime, seconds: float, error: str) -> None:
     """It will be tried again; what follows it in its conversation waits with it."""
     await connection.execute(
         update(outbox)

@@ -6,9 +6,9 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.dialogue import Choice, Outcome
+from bot.store.engine import Transaction
 from bot.store.schema import cases, questions
 from bot.text import Script
 
@@ -94,7 +94,7 @@ class Ticket:
     state: str
 
 
-async def add(connection: AsyncConnection, new: NewQuestion) -> int:
+async def add(connection: Transaction, new: NewQuestion) -> int:
     """The question's number, which is also its ticket's."""
     values = {
         "update_key": new.update_key,
@@ -115,35 +115,35 @@ async def add(connection: AsyncConnection, new: NewQuestion) -> int:
     return int((await connection.execute(_ADD, values)).scalar_one())
 
 
-async def keep_reply(connection: AsyncConnection, said: Said) -> None:
+async def keep_reply(connection: Transaction, said: Said) -> None:
     """Stores the finished reply of a question."""
     await connection.execute(update(questions).where(questions.c.id == said.question).values(reply=said.as_json()))
 
 
-async def by_key(connection: AsyncConnection, update_key: str) -> Record | None:
+async def by_key(connection: Transaction, update_key: str) -> Record | None:
     """The question that came with this update, if it was handled before."""
     row = (await connection.execute(_BY_KEY, {"key": update_key})).one_or_none()
     return _record(row) if row else None
 
 
-async def by_id(connection: AsyncConnection, number: int) -> Record | None:
+async def by_id(connection: Transaction, number: int) -> Record | None:
     """The question of this number."""
     return await _one(connection, questions.c.id == number)
 
 
-async def last_of(connection: AsyncConnection, conversation: int) -> Record | None:
+async def last_of(connection: Transaction, conversation: int) -> Record | None:
     """What was asked last in a conversation; a thank-you is no question."""
     q = questions.c
     return await _one(connection, q.conversation_id == conversation, q.outcome != Outcome.SMALLTALK)
 
 
-async def by_message(connection: AsyncConnection, conversation: int, message_id: int, but: str) -> Record | None:
+async def by_message(connection: Transaction, conversation: int, message_id: int, but: str) -> Record | None:
     """The question last made of this message by another deed than `but`: an edited one has several."""
     q = questions.c
     return await _one(connection, q.conversation_id == conversation, q.message_id == message_id, q.update_key != but)
 
 
-async def tickets_of(connection: AsyncConnection, conversation: int, most: int) -> list[Ticket]:
+async def tickets_of(connection: Transaction, conversation: int, most: int) -> list[Ticket]:
     """A citizen's questions in staff's hands, newest first."""
     query = (
         select(questions.c.id, questions.c.text, questions.c.asked_at, cases.c.state)
@@ -155,12 +155,12 @@ async def tickets_of(connection: AsyncConnection, conversation: int, most: int) 
     return [Ticket(*row) for row in await connection.execute(query)]
 
 
-async def rate(connection: AsyncConnection, number: int, feedback: Feedback) -> None:
+async def rate(connection: Transaction, number: int, feedback: Feedback) -> None:
     """Keeps what the citizen said of an answer; the last word counts."""
     await connection.execute(update(questions).where(questions.c.id == number).values(feedback=feedback))
 
 
-async def give_to_case(connection: AsyncConnection, number: int, case: int) -> None:
+async def give_to_case(connection: Transaction, number: int, case: int) -> None:
     """The question gets its ticket."""
     await connection.execute(update(questions).where(questions.c.id == number).values(case_id=case))
 
@@ -170,7 +170,7 @@ _ADD = insert(questions).returning(questions.c.id)
 _BY_KEY = select(questions).where(questions.c.update_key == bindparam("key"))
 
 
-async def _one(connection: AsyncConnection, *where: ColumnElement[bool]) -> Record | None:
+async def _one(connection: Transaction, *where: ColumnElement[bool]) -> Record | None:
     query = select(questions).where(*where).order_by(questions.c.id.desc()).limit(1)
     row = (await connection.execute(query)).one_or_none()
     return _record(row) if row else None

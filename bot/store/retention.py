@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.store.cases import CaseState
+from bot.store.engine import Transaction
 from bot.store.inbox import InboxState
 from bot.store.outbox import OutboxState
 from bot.store.schema import cases, conversations, outbox, questions, updates
@@ -16,7 +16,7 @@ _EMPTIED: dict[str, Any] = {"state": InboxState.DONE, "raw": None, "text": "", "
 _ADDRESS: dict[str, Any] = {"chat_id": None, "user_id": None, "pending": [], "about": "", "region": ""}
 
 
-async def forget_person(connection: AsyncConnection, channel: str, user: int) -> int:
+async def forget_person(connection: Transaction, channel: str, user: int) -> int:
     """Deletes what one person wrote, in every chat; how many questions that were."""
     c = conversations.c
     theirs = select(c.id).where(c.channel == channel, c.user_id == user)
@@ -30,7 +30,7 @@ async def forget_person(connection: AsyncConnection, channel: str, user: int) ->
     return count
 
 
-async def forget_before(connection: AsyncConnection, day: datetime) -> int:
+async def forget_before(connection: Transaction, day: datetime) -> int:
     """Deletes the words of all questions before `day`, and who has been silent since; how many questions."""
     count = await _forget_questions(connection, questions.c.asked_at < day)
     over = (OutboxState.SENT, OutboxState.BLOCKED, OutboxState.FAILED)
@@ -43,13 +43,13 @@ async def forget_before(connection: AsyncConnection, day: datetime) -> int:
     return count
 
 
-async def _forget_questions(connection: AsyncConnection, which: ColumnElement[bool]) -> int:
+async def _forget_questions(connection: Transaction, which: ColumnElement[bool]) -> int:
     kept = or_(questions.c.text.is_not(None), questions.c.reply.is_not(None))
     gone = update(questions).where(which, kept).values(text=None, reply=None, message_id=None)
     return (await connection.execute(gone)).rowcount
 
 
-async def _withdraw(connection: AsyncConnection, conversation_ids: Sequence[int]) -> None:
+async def _withdraw(connection: Transaction, conversation_ids: Sequence[int]) -> None:
     """Cases in which nobody is left who waits."""
     others = select(questions.c.case_id).where(
         questions.c.case_id.is_not(None), questions.c.conversation_id.not_in(conversation_ids)

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from telegram import BotCommand, CallbackQuery, Message, Update
+from telegram import BotCommand, CallbackQuery, InlineKeyboardMarkup, Message, Update
 from telegram.error import TelegramError
 from telegram.ext import (
     Application,
@@ -394,6 +394,7 @@ async def _toast(query: CallbackQuery, text: str, *, alert: bool = False) -> boo
 async def _change_buttons(query: CallbackQuery, rows: Rows) -> None:
     """Takes away buttons that have had their say; where Telegram refuses, they stay and still work."""
     try:
-        await query.edit_message_reply_markup(keyboard(rows))
+        buttons = keyboard(rows)
+        await query.edit_message_reply_markup(InlineKeyboardMarkup.de_json(buttons) if buttons else None)
     except TelegramError as error:
         log.info("buttons stay: %s", type(error).__name__)

@@ -3,8 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
-
-from telegram import InlineKeyboardButton, InlineKeyboardMarkup
+from typing import Any
 
 from bot import voice
 from bot.dialogue import NONE_OF_THESE, Outcome
@@ -45,11 +44,11 @@ def in_rows(buttons: Iterable[Button], width: int = 1) -> list[list[Button]]:
     return [listed[n : n + width] for n in range(0, len(listed), width)]
 
 
-def keyboard(rows: Rows) -> InlineKeyboardMarkup | None:
+def keyboard(rows: Rows) -> dict[str, Any] | None:
     """The buttons as Telegram wants them; None for none."""
     if not any(rows):
         return None
-    return InlineKeyboardMarkup([[InlineKeyboardButton(label, callback_data=data) for label, data in r] for r in rows])
+    return {"inline_keyboard": [[{"text": label, "callback_data": data} for label, data in row] for row in rows]}
 
 
 def short_id(key: str) -> str:
