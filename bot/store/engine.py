@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -12,7 +13,7 @@ from alembic import command
 from alembic.config import Config as Alembic
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, CursorResult, Executable, Table, event, text
+from sqlalchemy import Connection, CursorResult, Executable, Insert, Table, event, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.engine import URL, make_url
@@ -141,9 +142,9 @@ class Store:
         if current != newest():
             raise HotlineError("数据库还没有建立或版本较旧;请先运行 hotline migrate(hotline serve 也会自动升级)")
 
-    def insert(self, table: Table) -> Any:
-        """INSERT of this database's dialect: both know `on_conflict_do_nothing`, under two names."""
-        return sqlite_dialect.insert(table) if self.is_sqlite else postgresql.insert(table)
+    def insert_new(self, table: Table) -> Insert:
+        """INSERT that leaves alone what is there."""
+        return _insert_new(table, is_sqlite=self.is_sqlite)
 
     async def close(self) -> None:
         """Commits what waits and gives back every connection."""
@@ -160,6 +161,13 @@ class _Piece(Generic[T]):
 
     work: Callable[[Transaction], Awaitable[T]]
     done: "asyncio.Future[T]"
+
+
+@cache  # putting a statement together takes longer than running it
+def _insert_new(table: Table, *, is_sqlite: bool) -> Insert:
+    """Both databases know it, under two names."""
+    statement: Insert = (sqlite_dialect if is_sqlite else postgresql).insert(table).on_conflict_do_nothing()
+    return statement
 
 
 def newest() -> str:

@@ -61,13 +61,11 @@ async def add(store: Store, bot: int, incoming: Sequence[Incoming], now: datetim
         }
         for i in incoming
     ]
-    ids = [i.update_id for i in incoming]
+    asked = {"bot": bot, "numbers": [i.update_id for i in incoming], "state": InboxState.NEW}
 
     async def work(connection: Transaction) -> set[int]:
-        await connection.execute(store.insert(updates).on_conflict_do_nothing(), rows)
-        u = updates.c
-        to_do = select(u.update_id).where(u.bot_id == bot, u.update_id.in_(ids), u.state == InboxState.NEW)
-        return set((await connection.execute(to_do)).scalars())
+        await connection.execute(store.insert_new(updates), rows)
+        return set((await connection.execute(_TO_DO, asked)).scalars())
 
     return await store.write(work) if rows else set()
 
@@ -112,6 +110,11 @@ async def drop(connection: Transaction, update_ids: Iterable[int]) -> int:
 
 
 # built once: putting a statement together takes longer than running it
+_TO_DO = select(updates.c.update_id).where(
+    updates.c.bot_id == bindparam("bot"),
+    updates.c.update_id.in_(bindparam("numbers", expanding=True)),
+    updates.c.state == bindparam("state"),
+)
 _FINISH = update(updates).where(updates.c.bot_id == bindparam("bot"), updates.c.update_id == bindparam("number"))
 _REPLIED = update(questions).where(questions.c.update_key == bindparam("key"), questions.c.replied_at.is_(None))
 

@@ -28,9 +28,7 @@ class Lease:
         """Takes or renews it: empty when it is ours, else the process that holds it."""
 
         async def work(connection: Transaction) -> str:
-            await connection.execute(
-                self.store.insert(leases).values(name=self.name, holder="", until=now).on_conflict_do_nothing()
-            )
+            await connection.execute(self.store.insert_new(leases), {"name": self.name, "holder": "", "until": now})
             row = (await connection.execute(self._row().with_for_update())).one_or_none()
             if row is None:  # let go between the two statements: the next try finds it free
                 return "another process that is just leaving"

@@ -44,7 +44,7 @@ async def put(
         "created_at": now,
         "due_at": now,
     }
-    await connection.execute(store.insert(outbox).values(values).on_conflict_do_nothing())
+    await connection.execute(store.insert_new(outbox), values)
 
 
 async def due(store: Store, channel: str, now: datetime, most: int) -> list[Letter]:
