@@ -171,7 +171,8 @@ class Gazetteer:
     def _spans(self, text: str) -> Iterator[tuple[int, int, str]]:
         at = 0
         while at < len(text):
-            word = next((w for n in range(_LONGEST, 1, -1) if (w := text[at : at + n]) in self._words), "")
+            lengths = range(_LONGEST, 1, -1) if text[at : at + 2] in self._heads else ()
+            word = next((w for n in lengths if (w := text[at : at + n]) in self._words), "")
             if not word:
                 at += 1
                 continue
@@ -184,6 +185,10 @@ class Gazetteer:
     @cached_property
     def _words(self) -> frozenset[str]:
         return frozenset([*self.names, *self.systems, *self.lookalikes])
+
+    @cached_property
+    def _heads(self) -> frozenset[str]:
+        return frozenset(word[:2] for word in self._words)
 
     def _which(self, word: str, before: Sequence[str], text: str, remembered: str) -> str:
         """The place meant by a name that several share: by the place said with it, the remembered city, else ours."""
