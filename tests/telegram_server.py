@@ -114,6 +114,7 @@ class TelegramServer:
         self._allowed: list[str] = []
         self._poll: asyncio.Future[Refused | None] | None = None
         self._poster: Poster | None = None
+        self._changing = asyncio.Lock()
         self._faults: dict[str, dict[Fault, int]] = defaultdict(dict)
         self._happened = asyncio.Event()
         self._by_chat: dict[int, list[Sent]] = defaultdict(list)
@@ -150,7 +151,8 @@ class TelegramServer:
 
     async def stop(self) -> None:
         self._end_poll(Refused(0, "stopped"))
-        await self._close_webhook()
+        async with self._changing:
+            await self._close_webhook()
         await self._runner.cleanup()
 
     async def __aenter__(self) -> Self:
@@ -340,18 +342,24 @@ class TelegramServer:
         if not re.fullmatch(r"[\w-]{0,256}", params.get("secret_token", ""), re.ASCII):
             raise Refused(400, "Bad Request: secret token contains unallowed characters")
         self._end_poll(Refused(409, "Conflict: terminated by setWebhook request"))
-        await self._delete_webhook(params)
         self._allow(params)
-        self.webhook = params if params.get("url") else None
-        self._open_webhook()
+        await self._change_webhook(params if params.get("url") else None, params)
         return True
 
     async def _delete_webhook(self, params: JSON) -> bool:
-        await self._close_webhook()
-        self.webhook = None
-        if params.get("drop_pending_updates"):
-            self.pending.clear()
+        await self._change_webhook(None, params)
         return True
+
+    async def _change_webhook(self, webhook: JSON | None, params: JSON) -> None:
+        async def change() -> None:
+            async with self._changing:
+                await self._close_webhook()
+                self.webhook = webhook
+                if params.get("drop_pending_updates"):
+                    self.pending.clear()
+                self._open_webhook()
+
+        await asyncio.shield(asyncio.create_task(change()))  # to its end, even if the bot is killed meanwhile
 
     def _get_webhook_info(self, _: JSON) -> JSON:
         url = self.webhook["url"] if self.webhook else ""
