@@ -106,7 +106,14 @@ def _parked(config: "Config", options: argparse.Namespace) -> int:
     return (parked.retry if options.action == "retry" else parked.drop)(config, options.ids)
 
 
+def _cases(config: "Config", options: argparse.Namespace) -> int:
+    from bot.commands import cases
+
+    return cases.run(config, options)
+
+
 _OF_THE_DATABASE = {
+    "cases": _cases,
     "migrate": _migrate,
     "backup": _backup,
     "forget": _forget,
@@ -187,6 +194,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--format", choices=["csv", "xlsx"], help="不看文件名,用这种格式")
     export.add_argument("--since", type=_day, metavar="日期", help="从哪天起")
     export.add_argument("--until", type=_day, metavar="日期", help="到哪天为止(含)")
+    _add_cases(commands.add_parser("cases", help="处理没答上的问题", description="看、认领、答复、派单……事项。"))
     backup = commands.add_parser("backup", help="备份数据库", description="备份数据库;运行中也可以。")
     backup.add_argument("file", type=Path, metavar="文件", help="备份到哪里")
     forget = commands.add_parser("forget", help="删除旧的提问原文", description="删除旧的提问原文和联系方式,计数保留。")
@@ -195,6 +203,58 @@ def _parser() -> argparse.ArgumentParser:
     parked.add_argument("action", choices=["list", "retry", "drop"], metavar="list|retry|drop", help="看、再试、丢弃")
     parked.add_argument("ids", nargs="*", type=int, metavar="编号", help="哪几条;不写就是全部")
     return parser
+
+
+def _add_cases(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="动作", title="动作")
+
+    def add(name: str, what: str, *, by: bool = True) -> argparse.ArgumentParser:
+        action = actions.add_parser(name, help=what, description=f"{what}。")
+        if by:
+            action.add_argument("id", type=int, metavar="事项")
+            action.add_argument(
+                "--as", dest="who", required=True, metavar="姓名", help="谁,见 config.yaml 的 staff.people"
+            )
+        return action
+
+    for listing in (add("list", "列出未办结的事项,最急的在前", by=False), add("export", "导出事项", by=False)):
+        if "export" in listing.prog:
+            listing.add_argument("file", nargs="?", type=Path, metavar="文件", help="以 .csv 或 .xlsx 结尾")
+            listing.add_argument("--format", choices=["csv", "xlsx"], help="不看文件名,用这种格式")
+        listing.add_argument("--state", action="append", choices=list(_CASE_STATES), help="只看这种状态;可写几次")
+        listing.add_argument("--department", metavar="部门")
+        listing.add_argument("--region", metavar="地区")
+        listing.add_argument("--mine", metavar="姓名", help="只看这个人认领的")
+        listing.add_argument("--text", metavar="字词", help="问题或答复里有这些字")
+        listing.add_argument("--overdue", action="store_true", help="只看超时的")
+        listing.add_argument("--most", type=int, default=100, metavar="条数", help="最多几条,0 为全部(默认 100)")
+        listing.add_argument("--json", action="store_true", help="输出 JSON")
+    show = add("show", "看一个事项的全部情况", by=False)
+    show.add_argument("id", type=int, metavar="事项")
+    show.add_argument("--ticket", action="store_true", help="写的是市民的编号")
+    show.add_argument("--json", action="store_true", help="输出 JSON")
+    add("claim", "认领一个事项")
+    answer = add("answer", "答复一个事项里的所有人")
+    answer.add_argument("text", nargs="?", metavar="答复")
+    answer.add_argument("--canned", metavar="名称", help="用一条常用答复")
+    answer.add_argument(
+        "--leave-out", type=int, action="append", default=[], metavar="编号", help="不发给它,另立一个事项"
+    )
+    answer.add_argument("--yes", action="store_true", help="不再确认")
+    assign = add("assign", "派单给一个部门,或退单")
+    assign.add_argument("department", nargs="?", metavar="部门")
+    assign.add_argument("--note", default="", metavar="说明")
+    assign.add_argument("--back", action="store_true", help="退单,要写理由")
+    add("note", "写一条备注").add_argument("text", metavar="备注")
+    ignore = add("ignore", "忽略一个事项")
+    ignore.add_argument("--note", default="", metavar="理由")
+    ignore.add_argument("--spam", action="store_true", help="垃圾信息")
+    add("merge", "把一个事项并入另一个").add_argument("into", type=int, metavar="并入事项")
+    add("split", "把几个问题拆成另一个事项").add_argument("tickets", type=int, nargs="+", metavar="编号")
+    add("reopen", "重新处理一个事项").add_argument("--note", default="", metavar="理由")
+
+
+_CASE_STATES = ("new", "claimed", "answered", "closed", "ignored", "merged", "withdrawn")
 
 
 def _day(text: str) -> date:

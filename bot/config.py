@@ -133,6 +133,45 @@ class TimeSettings(Frozen):
     answer_within_hours: Count = 24
 
 
+class CaseSettings(Frozen):
+    """How staff's work list is kept."""
+
+    join_above: Share = 0.976
+    """A question so like an open case belongs to it, by the encoder e5 …"""
+    suggest_above: Share = 0.94
+    """… and from here on staff are told that it may be the same."""
+    join_above_without_e5: Share = 0.9
+    suggest_above_without_e5: Share = 0.82
+    come_back_after: Count = 5
+    """So many more people must ask before an ignored matter is seen again."""
+    close_after_days: Count = 7
+    answer_length: Count = 2000
+
+
+class Person(Frozen):
+    """Somebody who works on cases."""
+
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    role: Literal["staff", "admin"] = "staff"
+    id: int | None = None
+    """Their number at Telegram."""
+
+
+class Canned(Frozen):
+    """A reply that is needed again and again."""
+
+    name: Annotated[str, Field(min_length=1)]
+    text: Annotated[str, Field(min_length=1)]
+
+
+class StaffSettings(Frozen):
+    """Who works on cases, and where."""
+
+    chat_id: int = 0
+    people: tuple[Person, ...] = (Person(name="管理员", role="admin"),)
+    canned: tuple[Canned, ...] = ()
+
+
 class ChatSettings(Frozen):
     """How the bot introduces itself."""
 
@@ -161,6 +200,8 @@ class Config(Frozen):
     matching: MatchingSettings = MatchingSettings()
     limits: LimitSettings = LimitSettings()
     time: TimeSettings = TimeSettings()
+    cases: CaseSettings = CaseSettings()
+    staff: StaffSettings = StaffSettings()
     chat: ChatSettings = ChatSettings()
     notice: NoticeSettings = NoticeSettings()
     database: DatabaseSettings = DatabaseSettings()

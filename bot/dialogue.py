@@ -171,6 +171,23 @@ class Dialogue:
         mentions = self.gazetteer.find(fold(text)).mentions
         return mentions[-1].region if mentions else ""
 
+    def standard(self, text: str) -> str:
+        """What a question says in standard words, without place and padding."""
+        bare = self.wording.bare(fold(text))
+        return self.wording.standard(self.gazetteer.find(bare).rest) or bare
+
+    def department_of(self, label: str) -> str:
+        """The key of the department that answers an intent or a family; nothing for a shadow topic."""
+        family = self.content.families.get(label)
+        intent = self.content.intents.get(next(iter(family.members)) if family else label)
+        return intent.department if intent else ""
+
+    def title_of(self, label: str) -> str:
+        """What a label is called."""
+        family = self.content.families.get(label)
+        intent = self.content.intents.get(next(iter(family.members)) if family else label)
+        return intent.title if intent else self._title(label)
+
     # ---- one message
 
     def _fresh_step(self, raw: str, today: date, state: State) -> tuple[Reply, State]:

@@ -8,20 +8,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot import voice
+from bot.casework import Casework, Satisfaction
 from bot.config import Config
 from bot.dialogue import NONE_OF_THESE, Choice, Dialogue, Outcome, Question, Reply, State
 from bot.errors import HotlineError
+from bot.grouping import Grouping, Meaning
 from bot.masking import mask
 from bot.store import cases, conversations, questions, retention
-from bot.store.cases import Reason
+from bot.store.cases import Deed, Opening, Reason
 from bot.store.conversations import Address, Conversation
 from bot.store.engine import Conflict, Store, Transaction
 from bot.store.questions import Feedback, NewQuestion, Record, Said, Ticket
 from bot.text import Script, clean, to_script
-from bot.worktime import Worktime
+from bot.worktime import Clock, Worktime
 
 log = logging.getLogger(__name__)
-Clock = Callable[[], datetime]
 MOST_TICKETS = 10
 NONE = -1
 """The position of 都不是 among the buttons of a question."""
@@ -51,8 +52,18 @@ class Asked:
 class Hotline:
     """Dialogue and record together: what every channel talks to."""
 
-    def __init__(self, config: Config, dialogue: Dialogue, store: Store, clock: Clock, version: str) -> None:
+    def __init__(
+        self,
+        config: Config,
+        dialogue: Dialogue,
+        store: Store,
+        casework: Casework,
+        grouping: Grouping,
+        clock: Clock,
+        version: str,
+    ) -> None:
         self.config, self.dialogue, self.store, self.clock, self.version = config, dialogue, store, clock, version
+        self.casework, self.grouping = casework, grouping
         self.worktime = Worktime(config.time)
         self._mind = ThreadPoolExecutor(1, "dialogue")  # a question takes milliseconds: the others' messages go on
 
@@ -127,20 +138,31 @@ class Hotline:
         """Gives a question to staff, once; what the citizen is told."""
         record = await self.own(address, number)
         state = await self.state_of(address)
+        root = await self.question(record.root)
         place, now = record.region or state.region, self.clock()
+        meaning = await self._meaning(root.text if root and root.text else "")
 
         async def work(connection: Transaction) -> datetime:
             root = await questions.by_id(connection, record.root)
             if root and root.case is not None:
                 return await cases.opened_at(connection, root.case)
-            case = await cases.add(connection, reason, place, now)
-            await questions.give_to_case(connection, record.root, case)
+            department = self.dialogue.department_of(record.intent)
+            opening = Opening(reason, place, department, self.worktime.due(now))
+            nearest = ((self.dialogue.title_of(record.intent), record.score or 0.0),) if record.intent else ()
+            await self.grouping.place(connection, record.root, meaning, nearest, opening, now)
             return now
 
         opened = await self.store.write(work)
         if now - opened > _STILL_NEW:
             return self.in_script(voice.ALREADY_HANDED_OVER.format(record.root), state)
         return self.in_script(self._handed_over(voice.ALL_RIGHT, record.root, now), state)
+
+    async def rate_staff(self, address: Address, number: int, how: Satisfaction) -> str:
+        """Keeps what the citizen thinks of staff's answer; what they are told."""
+        await self.own(address, number)
+        await self.casework.rate(number, how, voice.CITIZEN)
+        text = voice.WHY_NOT if how is Satisfaction.UNSATISFIED else voice.GLAD
+        return self.in_script(text, await self.state_of(address))
 
     async def last_question(self, address: Address) -> Record | None:
         """What they asked last, if its words are still known."""
@@ -181,7 +203,8 @@ class Hotline:
 
     async def forget(self, address: Address) -> None:
         """Deletes what a person wrote, in every chat."""
-        await self.store.write(lambda c: retention.forget_person(c, address.channel, address.user))
+        now = self.clock()
+        await self.store.write(lambda c: retention.forget_person(c, address.channel, address.user, now, voice.CITIZEN))
 
     def in_script(self, text: str, state: State) -> str:
         """Our own sentence in their script."""
@@ -217,6 +240,9 @@ class Hotline:
         return bool(last and last.root == root != last.id and last.text == title and at - last.asked_at < _DOUBLE_TAP)
 
     async def _step(self, asked: Asked, conversation: Conversation) -> "_Turn":
+        if conversation.explains and not self.is_urgent(asked.text):
+            thanks = Reply(Outcome.SMALLTALK, voice.TOLD_STAFF)
+            return _Turn(asked.text, thanks, conversation.state, explains=conversation.explains)
         question = Question(asked.text, self.clock())
         reply, state = await self._think(question, conversation.state)
         root = None
@@ -232,20 +258,28 @@ class Hotline:
             return self.dialogue.step(question, state)
         return await asyncio.get_running_loop().run_in_executor(self._mind, self.dialogue.step, question, state)
 
+    async def _meaning(self, text: str) -> Meaning:
+        return await asyncio.get_running_loop().run_in_executor(self._mind, self.grouping.meaning, text)
+
     async def _record(self, asked: Asked, conversation: Conversation, turn: "_Turn") -> Said:
         now, reply = self.clock(), turn.reply
         said = self._said(reply, turn.after)
         place = reply.region or turn.after.region
+        meaning = await self._meaning(kept(turn.text)) if reply.open else None
 
         async def work(connection: Transaction) -> Said:
             id_ = await conversations.save(connection, conversation, turn.after, now)
             number = await questions.add(connection, self._new_question(asked, turn, id_, said))
             if reply.none_of_these and turn.root:
                 return await self._offer_staff(connection, replace(said, question=number), turn)
-            if not reply.open:
+            if turn.explains:
+                await self._pass_on(connection, turn.explains, kept(turn.text), now)
+            if meaning is None:
                 return replace(said, question=number)
-            case = await cases.add(connection, turn.reason or _reason(reply), place, now)
-            await questions.give_to_case(connection, number, case)
+            opening = Opening(
+                turn.reason or _reason(reply), place, self.grouping.department(reply), self.worktime.due(now)
+            )
+            await self.grouping.place(connection, number, meaning, self.grouping.nearest(reply), opening, now)
             text = self.in_script(self._handed_over(reply.open, number, now), turn.after)
             ticketed = replace(said, question=number, text=self.with_notice(text, turn.after), ticket=number)
             await questions.keep_reply(connection, ticketed)
@@ -255,6 +289,11 @@ class Hotline:
         place_and_intent = " ".join(filter(None, (reply.intent, reply.region)))
         log.info("question %s: %s %s %s", kept_as.question, reply.outcome, place_and_intent, reply.score)
         return kept_as
+
+    async def _pass_on(self, connection: Transaction, question: int, why: str, now: datetime) -> None:
+        case = await cases.of_ticket(connection, question)
+        if case is not None:
+            await cases.note(connection, case, now, voice.CITIZEN, Deed.NOTED, f"编号 {question} 不满意：{why}")
 
     async def _offer_staff(self, connection: Transaction, said: Said, turn: "_Turn") -> Said:
         root = await questions.by_id(connection, turn.root or 0)
@@ -341,6 +380,8 @@ class _Turn:
     root: int | None = None
     """The question it settles."""
     reason: Reason | None = None
+    explains: int | None = None
+    """The question whose answer did not satisfy, and this says why."""
 
 
 def _script(state: State) -> Script:

@@ -6,15 +6,18 @@ from contextlib import AsyncExitStack, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
+from bot.casework import Casework
 from bot.config import Config
 from bot.dialogue import Dialogue
-from bot.hotline import Clock, Hotline
+from bot.grouping import Grouping
+from bot.hotline import Hotline
 from bot.store import inbox, retention
 from bot.store.engine import DatabaseUnavailable, Store, Transaction
 from bot.store.leases import Lease
 from bot.telegram.edge import Edge
 from bot.web.app import Health, Hook, build_app
 from bot.web.server import WebServer
+from bot.worktime import Clock
 
 KEEP_UPDATE_IDS = timedelta(days=8)
 """Telegram's ids start again at random after a week of silence, and it repeats nothing older."""
@@ -30,7 +33,9 @@ class Service:
     def __init__(self, config: Config, dialogue: Dialogue, version: str, clock: Clock) -> None:
         self.config, self.clock = config, clock
         self.store = Store(config.database.url.get_secret_value())
-        self.hotline = Hotline(config, dialogue, self.store, clock, version)
+        self.casework = Casework(config, dialogue.content.departments, self.store, clock)
+        self.grouping = Grouping(config.cases, dialogue)
+        self.hotline = Hotline(config, dialogue, self.store, self.casework, self.grouping, clock, version)
         has_token = bool(config.telegram.token.get_secret_value())
         self.edge = Edge(config, self.store, self.hotline, clock) if has_token else None
         self.web = WebServer(build_app(self.health, self._hook()), config.web)
@@ -88,6 +93,7 @@ class Service:
             return await retention.forget_before(connection, midnight - timedelta(self.config.limits.keep_days))
 
         count = await self.store.write(work, long=True)
+        await self.casework.close_old()
         log.info("tidied: %s questions forgotten", count)
 
     def _hook(self) -> Hook | None:

@@ -52,8 +52,14 @@ FORGOTTEN = "您的信息已经删除。再发消息就是重新开始。"
 NOT_FORGOTTEN = "好的，没有删除。"
 NO_TICKETS = "您没有交给工作人员的问题。"
 TICKETS = "交给工作人员的问题："
-STATES = {"new": "等待工作人员处理", "withdrawn": "已撤回"}
-UNDER_WAY = "处理中"
+STATES = {"new": "等待工作人员处理", "claimed": "工作人员正在处理", "withdrawn": "已撤回"}
+UNDER_WAY, ANSWERED = "等待工作人员处理", "已答复"
+STAFF = "工作人员"
+CITIZEN = "市民"
+STAFF_ANSWER = "您问的「{}」（编号 {}），{}答复：\n{}"
+DISPATCHED = "您问的「{}」（编号 {}）已转{}，预计{}前答复。"
+WHY_NOT = "抱歉没有答好，已请工作人员重新处理。是哪里没答好？请直接写一句，我转给他们。"
+TOLD_STAFF = "谢谢，已经转给工作人员，他们会在这里再答复您。"
 TEXT_ONLY = "我只看得懂文字。请用一句话打字说您要办的事，最好带上城市。"
 TOO_FAST = "您发得太快了，请过一分钟再发。前面的问题会照常答复。"
 UNKNOWN_COMMAND = "没有这个命令。直接打字提问就行，/help 看说明。"
@@ -61,6 +67,8 @@ NOT_HANDLED = "这条消息我没能处理，已经记下来交给维护人员�
 OLD_BUTTON = "这个按钮已经过期，请把问题再说一遍。"
 NOT_YOURS = "这是别人问的，请您自己问一句。"
 
+SATISFACTION = {"satisfied": "满意", "mostly": "基本满意", "unsatisfied": "不满意"}
+OUTDATED = "答复过时了"
 SOLVED, UNSOLVED, TO_STAFF, NO_THANKS = "解决了", "没解决", "转人工", "不用了"
 FORGET, KEEP = "确定删除", "不删"
 FORGET_CITY = "忘掉城市"
@@ -88,7 +96,7 @@ def status(tickets: Sequence[Ticket], zone: ZoneInfo) -> str:
 
 def _ticket(ticket: Ticket, zone: ZoneInfo) -> str:
     asked = _day(ticket.asked_at.astimezone(zone))
-    state = STATES.get(ticket.state, UNDER_WAY)
+    state = ANSWERED if ticket.is_settled else STATES.get(ticket.state, UNDER_WAY)
     return f"编号 {ticket.number}（{asked}）{shortened(ticket.text or '内容已删除')}：{state}"
 
 
@@ -98,5 +106,49 @@ def shortened(text: str, most: int = 30) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
+def moment(at: datetime) -> str:
+    """12 月 1 日 9:00"""
+    return f" {_day(at)} {at.hour}:{at.minute:02}"
+
+
 def _day(moment: datetime) -> str:
     return f"{moment.month} 月 {moment.day} 日"
+
+
+# ---- for staff
+
+CASE_STATES = {
+    "new": "待认领",
+    "claimed": "已认领",
+    "answered": "已答复",
+    "closed": "已办结",
+    "ignored": "已忽略",
+    "merged": "已并单",
+    "withdrawn": "已撤回",
+}
+REASONS = {
+    "no_match": "答不准",
+    "no_region": "没有当地资料",
+    "none_of_these": "选项都不是",
+    "unsolved": "没解决",
+    "outdated": "答复过时",
+    "human": "要找人工",
+    "split": "拆出",
+}
+DEEDS = {
+    "opened": "受理",
+    "claimed": "认领",
+    "assigned": "派单",
+    "sent_back": "退单",
+    "noted": "备注",
+    "answered": "答复",
+    "ignored": "忽略",
+    "came_back": "重新出现",
+    "merged": "并单",
+    "split": "拆单",
+    "reopened": "重新处理",
+    "rated": "评价",
+    "withdrawn": "撤回",
+    "closed": "办结",
+}
+DELIVERIES = {"queued": "待发", "sent": "已送达", "blocked": "对方已屏蔽", "failed": "没送到"}

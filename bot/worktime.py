@@ -1,11 +1,14 @@
 """When staff work: own days in the config first, then the national calendar, then plain weekdays."""
 
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 
 import chinese_calendar
 
 from bot.config import TimeSettings
 
+Clock = Callable[[], datetime]
+"""What time it is, in the office's zone."""
 _A_YEAR = 366
 _A_WEEKEND = timedelta(days=3)
 _WEEKDAYS = "一二三四五六日"
@@ -35,6 +38,30 @@ class Worktime:
             if self.works(day + timedelta(days=days)):
                 return day + timedelta(days=days)
         return day + timedelta(days=_A_YEAR)
+
+    def due(self, now: datetime) -> datetime:
+        """Until when to answer what comes in at `now`: 24 hours are a working day, the rest are hours at work."""
+        moment = self._at_work(now)
+        days, rest = divmod(self.hours, 24)
+        for _ in range(days):
+            moment = datetime.combine(self.next_day(moment.date()), moment.timetz())
+        left = timedelta(hours=rest)
+        while left > (today := self._closing(moment) - moment):
+            left -= today
+            moment = self._opening(moment, self.next_day(moment.date()))
+        return moment + left
+
+    def _at_work(self, now: datetime) -> datetime:
+        """`now`, or the next moment at which staff are there."""
+        if not self.works(now.date()) or now >= self._closing(now):
+            return self._opening(now, self.next_day(now.date()))
+        return max(now, self._opening(now, now.date()))
+
+    def _opening(self, now: datetime, day: date) -> datetime:
+        return datetime.combine(day, self.opens, now.tzinfo)
+
+    def _closing(self, now: datetime) -> datetime:
+        return datetime.combine(now.date(), self.closes, now.tzinfo)
 
     def promise(self, now: datetime) -> str:
         """What a citizen is told about when staff answer; `now` in the office's zone."""

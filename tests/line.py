@@ -28,6 +28,17 @@ class Clock:
         self.now += timedelta(**how_long)
 
 
+class RunningClock(Clock):
+    """The hour that it is, as the command line beside it has it, and what a test adds."""
+
+    def __init__(self) -> None:
+        super().__init__(datetime.now(NOW.tzinfo))
+        self._began = self.now
+
+    def __call__(self) -> datetime:
+        return datetime.now(NOW.tzinfo) + (self.now - self._began)
+
+
 class Line:
     """Telegram's server and our service between them."""
 

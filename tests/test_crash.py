@@ -258,13 +258,15 @@ def compare(
         if row is None or (chat, row.id) not in arrived:
             result.lost.append(update)
     for chat in range(1, CHATS + 1):
-        as_it_is = [(row.text, row.outcome, row.intent, row.region) for row in found.of(chat)]
+        as_it_is = [
+            (row.text, row.outcome, row.intent, row.region if row.case_id is None else "") for row in found.of(chat)
+        ]
         as_it_should = undisturbed(dialogue, [text for c, text in asked.values() if c == chat])
         if as_it_is != as_it_should or replies(telegram, chat) != [row.id for row in found.of(chat)]:
             result.out_of_order.append(chat)
     result.rows_twice = len(found.rows) - len(rows.keys() & {update_key(BOT["id"], update) for update in asked})
     tickets = [row.case_id for row in found.rows if row.outcome == Outcome.UNANSWERED]
-    result.tickets_wrong = abs(found.cases - len(tickets)) + len(tickets) - len(set(tickets) - {None})
+    result.tickets_wrong = abs(found.cases - len(set(tickets) - {None})) + tickets.count(None)
     result.unfinished = sum(update.state != InboxState.DONE or update.raw is not None for update in found.updates)
 
 
@@ -302,7 +304,7 @@ async def test_killed_between_record_and_reply_it_replies_after_the_restart(
         telegram.message(chat, "泰州的居住证怎么办")
         await telegram.killed()
         (question,) = (await record(sqlite)).of(chat)
-        assert (question.replied_at, question.case_id) == (None, chat)
+        assert (question.replied_at, question.case_id) == (None, 1)
         assert len(telegram.texts(chat)) == after
 
         serve.start()
@@ -311,7 +313,7 @@ async def test_killed_between_record_and_reply_it_replies_after_the_restart(
         await eventually(lambda: settled(sqlite))
     assert await serve.stop() == 0
     found = await record(sqlite)
-    assert (len(found.rows), found.cases, found.unmarked) == (2, 2, set())
+    assert (len(found.rows), found.cases, found.unmarked) == (2, 1, set())
 
 
 @pytest.mark.parametrize("webhook", [False, True], ids=["polling", "webhook"])
@@ -382,7 +384,7 @@ MOMENTS = {
 }
 IN_TURN = {
     ANNA: [(WHERE, "ask_region", ""), ("镇江", "answered", "镇江市")],
-    BERT: [(WHERE, "ask_region", ""), ("泰州", "unanswered", "")],
+    BERT: [(WHERE, "ask_region", ""), ("泰州", "unanswered", "泰州市")],
     CARL: [(WHERE, "ask_region", ""), ("镇江市", "answered", "镇江市")],
 }
 
@@ -416,7 +418,7 @@ async def test_killed_around_which_city_it_asks_once_and_answers_for_the_right_o
         assert answer.parent_id == question.id
         assert replies(telegram, chat) == [question.id, answer.id]
         assert len(telegram.texts(chat)) <= 3, "what was in flight may come twice, nothing else"
-    assert found.cases == len(MOMENTS), "one for each Bert"
+    assert found.cases == 1, "every Bert asks the same"
 
 
 def take_turn(telegram: TelegramServer, chat: int, who: int, turn: int) -> None:

@@ -17,7 +17,7 @@ from bot.cli import main
 from bot.commands import database
 from bot.dialogue import Dialogue
 from bot.store import inbox
-from bot.store.engine import Store
+from bot.store.engine import Store, newest
 from tests.conftest import NOW, ROOT
 from tests.line import open_line
 from tests.telegram_server import TelegramServer
@@ -59,7 +59,7 @@ def some_talk(dialogue: Dialogue, database_url: str) -> None:
 def test_migrate_sets_up_and_says_so(hotline: Hotline) -> None:
     code, out, _ = hotline("stats")
     assert code == 1
-    assert hotline("migrate")[:2] == (0, "数据库已是最新(0001)\n")
+    assert hotline("migrate")[:2] == (0, f"数据库已是最新({newest()})\n")
     code, out, _ = hotline("stats")
     assert code == 0
     assert "收到提问" in out

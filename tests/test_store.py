@@ -65,6 +65,17 @@ async def ask(store: Store, conversation: int, key: str, outcome: Outcome = Outc
     return await store.write(lambda c: questions.add(c, new))
 
 
+async def hand_over(store: Store, question: int) -> int:
+    """The case that it opens."""
+
+    async def work(connection: Transaction) -> int:
+        case = await cases.add(connection, cases.Opening(cases.Reason.NO_MATCH), NOW)
+        await cases.take_question(connection, question, case, "", b"", "", ())
+        return case
+
+    return await store.write(work)
+
+
 async def test_the_migrations_make_exactly_the_tables_of_the_schema(store: Store) -> None:
     def differences(connection: Connection) -> list[Any]:
         return list(compare_metadata(MigrationContext.configure(connection), metadata))
@@ -298,11 +309,10 @@ async def test_a_person_is_forgotten_in_every_chat_and_the_counts_stay(store: St
     await ask(store, group, "2")
     his = await ask(store, bert, "3", Outcome.UNANSWERED)
     for number in (mine, his):
-        case = await store.write(lambda c: cases.add(c, cases.Reason.NO_MATCH, "", NOW))
-        await store.write(lambda c, n=number, case=case: questions.give_to_case(c, n, case))
+        await hand_over(store, number)
     await store.write(lambda c: outbox.put(store, c, "k", private, {"text": "答复"}, NOW))
 
-    assert await store.write(lambda c: retention.forget_person(c, "telegram", 7)) == 2
+    assert await store.write(lambda c: retention.forget_person(c, "telegram", 7, NOW, "市民")) == 2
     async with store.reading() as connection:
         assert (await conversations.load(connection, ANNA)).id is None
         assert [t.text for t in await questions.tickets_of(connection, bert, 9)] == ["房产证"]
@@ -314,7 +324,7 @@ async def test_a_person_is_forgotten_in_every_chat_and_the_counts_stay(store: St
     assert await outbox.due(store, "telegram", NOW, 9) == []
     found = await figures(store, None, None)
     assert (found.received, found.people, found.unanswered) == (3, 3, 2)
-    assert await store.write(lambda c: retention.forget_person(c, "telegram", 7)) == 0
+    assert await store.write(lambda c: retention.forget_person(c, "telegram", 7, NOW, "市民")) == 0
 
 
 async def test_what_is_old_is_forgotten_and_what_is_new_stays(store: Store) -> None:
@@ -347,8 +357,7 @@ async def test_the_figures_add_up_and_count_a_settled_question_once(store: Store
     for n, outcome in enumerate((Outcome.URGENT, Outcome.SMALLTALK)):
         await ask(store, bert, f"x{n}", outcome)
     await ask(store, bert, "old", asked_at=NOW - timedelta(days=1))
-    case = await store.write(lambda c: cases.add(c, cases.Reason.NO_MATCH, "", NOW))
-    await store.write(lambda c: questions.give_to_case(c, lost, case))
+    await hand_over(store, lost)
     await store.write(lambda c: questions.rate(c, settled, Feedback.UNSOLVED))
 
     f = await figures(store, NOW, NOW + timedelta(days=1))
@@ -363,7 +372,7 @@ async def test_forgetting_reaches_what_was_set_aside(store: Store) -> None:
     await inbox.add(store, BOT, [Incoming(1, 7, 7, {"text": "我的"}), Incoming(2, 8, 8, {"text": "他的"})], NOW)
     for n in (1, 2):
         await store.write(lambda c, n=n: inbox.park(c, BOT, n, "failed", "KeyError", "话"))
-    await store.write(lambda c: retention.forget_person(c, "telegram", 7))
+    await store.write(lambda c: retention.forget_person(c, "telegram", 7, NOW, "市民"))
     assert [p.update_id for p in await inbox.parked(store)] == [2]
     assert [u.raw for u in await inbox.unfinished(store, BOT, InboxState.DONE)] == [{}]
 

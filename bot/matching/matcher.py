@@ -122,7 +122,7 @@ class Matcher:
             itself = Ranked(known.label, EXACT, known.text, 1.0)
             verdict = Verdict.ANSWER if known.kind is Kind.INTENT else Verdict.REFUSE
             return Match(verdict, EXACT, (itself,), {known.intent: 1.0})
-        row = self._project([question])[0]
+        row = self.whitened(self.vector(question)[None])[0]
         likeness = self._likeness(row)
         nearest = np.maximum.reduceat(likeness[: len(self.phrases)], self._bounds[:-1])
         top = np.argpartition(-nearest, RERANKED)[:RERANKED] if len(nearest) > RERANKED else np.arange(len(nearest))
@@ -171,8 +171,13 @@ class Matcher:
         rest = [r for r in match.ranked if r not in sure]
         return replace(match, verdict=Verdict.ANSWER, ranked=(*sure, *rest), seconded=True)
 
-    def _project(self, texts: Sequence[str]) -> Floats:
-        rows = (self.encoder.encode([for_encoder(t) for t in texts]) - self.index.centre) @ self.index.whitener
+    def vector(self, text: str) -> Floats:
+        """The encoder's own vector of a text: what can be kept, since it does not change with the content."""
+        return np.asarray(self.encoder.encode([for_encoder(text)])[0])
+
+    def whitened(self, vectors: Floats) -> Floats:
+        """(n, d) rows of length 1, in the space in which likeness is meaning, of (n, d) vectors."""
+        rows = (vectors - self.index.centre) @ self.index.whitener
         return np.asarray(rows / np.maximum(1e-9, np.linalg.norm(rows, axis=1, keepdims=True)))
 
     def _likeness(self, row: Floats) -> Floats:

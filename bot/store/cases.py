@@ -1,20 +1,34 @@
-"""What staff must answer."""
+"""Cases: what staff must answer, who is at it, and everything that was done about it."""
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, insert, or_, select, update
 
 from bot.store.engine import Transaction
-from bot.store.schema import cases
+from bot.store.schema import cases, conversations, events, outbox, questions
 
 
 class CaseState(StrEnum):
     """Where a case stands."""
 
     NEW = "new"
+    CLAIMED = "claimed"
+    ANSWERED = "answered"
+    CLOSED = "closed"
+    IGNORED = "ignored"
+    """Not worth an answer; who asks the same later joins it silently."""
+    MERGED = "merged"
+    """Its questions belong to another case now."""
     WITHDRAWN = "withdrawn"
     """Nobody waits for it any more: all who asked had their data deleted."""
+
+
+OPEN = (CaseState.NEW, CaseState.CLAIMED)
+JOINABLE = (*OPEN, CaseState.IGNORED)
 
 
 class Reason(StrEnum):
@@ -24,16 +38,356 @@ class Reason(StrEnum):
     NO_REGION = "no_region"
     NONE_OF_THESE = "none_of_these"
     UNSOLVED = "unsolved"
+    OUTDATED = "outdated"
     HUMAN = "human"
+    SPLIT = "split"
 
 
-async def add(connection: Transaction, reason: Reason, region: str, now: datetime) -> int:
+class Deed(StrEnum):
+    """What can happen to a case."""
+
+    OPENED = "opened"
+    CLAIMED = "claimed"
+    ASSIGNED = "assigned"
+    SENT_BACK = "sent_back"
+    NOTED = "noted"
+    ANSWERED = "answered"
+    IGNORED = "ignored"
+    CAME_BACK = "came_back"
+    """Ignored once, and asked by many again."""
+    MERGED = "merged"
+    SPLIT = "split"
+    REOPENED = "reopened"
+    RATED = "rated"
+    WITHDRAWN = "withdrawn"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One line of staff's work list."""
+
+    id: int
+    state: CaseState
+    reason: Reason
+    region: str
+    department: str
+    """Its key in departments.yaml; empty where nothing suggested one."""
+    claimed_by: str
+    opened_at: datetime
+    due_at: datetime | None
+    reopened: int
+    like_id: int | None
+    """It may be the same matter as that case."""
+    merged_into: int | None
+    answer: str | None
+    answered_by: str
+    answered_at: datetime | None
+    count: int
+    """Questions."""
+    askers: int
+    """People, as far as they have not withdrawn."""
+    waiting: int
+    """Questions to which no answer is on its way."""
+    first_asked_at: datetime | None
+    last_asked_at: datetime | None
+    ignored_people: int = 0
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Still open after its deadline."""
+        return self.state in OPEN and self.due_at is not None and self.due_at < now
+
+
+@dataclass(frozen=True)
+class CaseQuestion:
+    """One question of a case, as staff see it."""
+
+    id: int
+    text: str | None
+    """None once withdrawn or forgotten."""
+    asked_at: datetime
+    region: str
+    conversation: int
+    script: str
+    chosen_script: str
+    channel: str
+    is_reachable: bool
+    """Whether an answer can still be sent there, as far as we know."""
+    settled_at: datetime | None
+    satisfaction: str
+    nearest: tuple[tuple[str, float], ...]
+    """Titles of the intents and topics it was nearest to, with the matcher's scores."""
+    delivery: str
+    """Where the answer to it stands: an OutboxState, or empty."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One step in a case's history."""
+
+    at: datetime
+    who: str
+    what: Deed
+    note: str
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which cases to list; what is empty does not narrow."""
+
+    states: tuple[CaseState, ...] = OPEN
+    department: str = ""
+    region: str = ""
+    claimed_by: str = ""
+    text: str = ""
+    overdue_at: datetime | None = None
+    """Only those overdue at this moment."""
+    most: int = 100
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What is known when a case is opened."""
+
+    reason: Reason
+    region: str = ""
+    department: str = ""
+    due_at: datetime | None = None
+    like: int | None = None
+
+
+async def add(connection: Transaction, opening: Opening, now: datetime) -> int:
     """Opens a case; its number is staff's, the citizen's is the question's."""
-    values = {"state": CaseState.NEW, "reason": reason, "region": region, "opened_at": now}
-    return int((await connection.execute(insert(cases).values(values).returning(cases.c.id))).scalar_one())
+    values = {
+        "state": CaseState.NEW,
+        "reason": opening.reason,
+        "region": opening.region,
+        "department": opening.department,
+        "due_at": opening.due_at,
+        "like_id": opening.like,
+        "opened_at": now,
+    }
+    return int((await connection.execute(_ADD, values)).scalar_one())
 
 
-async def opened_at(connection: Transaction, case: int) -> datetime:
+async def opened_at(connection: Transaction, case_id: int) -> datetime:
     """When a case was opened."""
-    moment: datetime = (await connection.execute(select(cases.c.opened_at).where(cases.c.id == case))).scalar_one()
+    moment: datetime = (await connection.execute(select(cases.c.opened_at).where(cases.c.id == case_id))).scalar_one()
     return moment
+
+
+async def by_id(connection: Transaction, case_id: int) -> Case | None:
+    """One case with its counts."""
+    row = (await connection.execute(_listed([cases.c.id == case_id]))).one_or_none()
+    return _case(row) if row else None
+
+
+async def of_ticket(connection: Transaction, ticket: int) -> int | None:
+    """The case that a citizen's number belongs to."""
+    found: int | None = (
+        await connection.execute(select(questions.c.case_id).where(questions.c.id == ticket))
+    ).scalar_one_or_none()
+    return found
+
+
+async def listed(connection: Transaction, which: Filter, now: datetime) -> list[Case]:
+    """The most pressing first: overdue, not satisfied, asked by most, oldest."""
+    c = cases.c
+    where: list[ColumnElement[bool]] = [c.state.in_(which.states)]
+    if which.department:
+        where.append(c.department == which.department)
+    if which.region:
+        where.append(c.region == which.region)
+    if which.claimed_by:
+        where.append(c.claimed_by == which.claimed_by)
+    if which.overdue_at:
+        where.append(and_(c.due_at < which.overdue_at, c.state.in_(OPEN)))
+    if which.text:
+        told = select(questions.c.case_id).where(questions.c.text.contains(which.text, autoescape=True))
+        where.append(or_(c.id.in_(told), c.answer.contains(which.text, autoescape=True)))
+    late = case((and_(c.due_at < now, c.state.in_(OPEN)), 0), else_=1)
+    query = _listed(where).order_by(late, c.reopened.desc(), _COUNT.desc(), c.opened_at, c.id)
+    rows = await connection.execute(query.limit(which.most) if which.most else query)
+    return [_case(row) for row in rows]
+
+
+async def questions_of(connection: Transaction, case_ids: Sequence[int]) -> dict[int, list[CaseQuestion]]:
+    """The questions of these cases, oldest first."""
+    q, v = questions.c, conversations.c
+    query = (
+        select(
+            q.case_id, q.id, q.text, q.asked_at, q.region, q.conversation_id, v.script, v.chosen_script, v.channel,
+            and_(v.chat_id.is_not(None), v.blocked_at.is_(None)).label("is_reachable"), q.settled_at, q.satisfaction,
+            q.nearest,
+        )
+        .join(conversations, v.id == q.conversation_id)
+        .where(q.case_id.in_(case_ids))
+        .order_by(q.id)
+    )  # fmt: skip
+    rows, deliveries = (await connection.execute(query)).all(), await _deliveries(connection, case_ids)
+    found: dict[int, list[CaseQuestion]] = {case_id: [] for case_id in case_ids}
+    for row in rows:
+        found[row.case_id].append(
+            CaseQuestion(
+                row.id, row.text, row.asked_at, row.region, row.conversation_id, row.script, row.chosen_script,
+                row.channel, bool(row.is_reachable), row.settled_at, row.satisfaction,
+                tuple((title, float(score)) for title, score in row.nearest or ()), deliveries.get(row.id, ""),
+            )
+        )  # fmt: skip
+    return found
+
+
+async def _deliveries(connection: Transaction, case_ids: Sequence[int]) -> dict[int, str]:
+    """Where the last answer to each question stands."""
+    q, o = questions.c, outbox.c
+    query = select(o.question_id, o.state).join(questions, q.id == o.question_id).where(q.case_id.in_(case_ids))
+    return {row.question_id: row.state for row in await connection.execute(query.order_by(o.id))}
+
+
+async def history(connection: Transaction, case_id: int) -> list[Event]:
+    """Every step, oldest first."""
+    e = events.c
+    rows = await connection.execute(select(e.at, e.who, e.what, e.note).where(e.case_id == case_id).order_by(e.id))
+    return [Event(row.at, row.who, Deed(row.what), row.note) for row in rows]
+
+
+async def note(connection: Transaction, case_id: int, now: datetime, who: str, what: Deed, text: str = "") -> None:
+    """One more step in a case's history."""
+    await connection.execute(_NOTE, {"case_id": case_id, "at": now, "who": who, "what": what, "note": text})
+
+
+async def change(
+    connection: Transaction, case_id: int, among: Iterable[CaseState], values: dict[str, Any], *who: str
+) -> bool:
+    """Changes a case if it is still in one of these states, and claimed by one of `who` where any are named.
+
+    False: somebody was a moment earlier.
+    """
+    where = [cases.c.id == case_id, cases.c.state.in_(tuple(among))]
+    if who:
+        where.append(cases.c.claimed_by.in_(who))
+    return (await connection.execute(update(cases).where(*where).values(values))).rowcount == 1
+
+
+async def move_questions(connection: Transaction, question_ids: Sequence[int], to: int) -> None:
+    """Gives questions to another case."""
+    await connection.execute(update(questions).where(questions.c.id.in_(question_ids)).values(case_id=to))
+
+
+async def take_question(
+    connection: Transaction,
+    question: int,
+    case_id: int,
+    region: str,
+    vector: bytes,
+    encoder: str,
+    nearest: Sequence[Any],
+) -> None:
+    """A question becomes one of a case's, with its place and what it means to the encoder."""
+    values = {
+        "case_id": case_id, "region": region, "vector": vector, "encoder": encoder, "nearest": list(nearest)
+    }  # fmt: skip
+    await connection.execute(_TAKE, {**values, "number": question})
+
+
+async def settle(connection: Transaction, question_ids: Sequence[int], now: datetime | None) -> None:
+    """Staff's answer to these is on its way; None: they wait again."""
+    await connection.execute(update(questions).where(questions.c.id.in_(question_ids)).values(settled_at=now))
+
+
+async def satisfied(connection: Transaction, question: int, how: str) -> None:
+    """What the citizen thinks of staff's answer."""
+    await connection.execute(update(questions).where(questions.c.id == question).values(satisfaction=how))
+
+
+async def close_answered_before(connection: Transaction, moment: datetime) -> int:
+    """Closes cases answered before `moment`; how many."""
+    over = (cases.c.state == CaseState.ANSWERED, cases.c.answered_at < moment)
+    return (await connection.execute(update(cases).where(*over).values(state=CaseState.CLOSED))).rowcount
+
+
+@dataclass(frozen=True)
+class Place:
+    """A case that may be joined."""
+
+    case: int
+    state: CaseState
+    region: str
+    text: str | None
+    """Its first question."""
+
+
+async def places(connection: Transaction, case_ids: Sequence[int]) -> dict[int, Place]:
+    """Those of the cases that may be joined."""
+    first = questions.alias()
+    begun = select(func.min(questions.c.id)).where(questions.c.case_id == cases.c.id).correlate(cases).scalar_subquery()
+    query = (
+        select(cases.c.id, cases.c.state, cases.c.region, first.c.text)
+        .select_from(cases.outerjoin(first, first.c.id == begun))
+        .where(cases.c.id.in_(case_ids), cases.c.state.in_(JOINABLE))
+    )
+    rows = await connection.execute(query)
+    return {row.id: Place(row.id, CaseState(row.state), row.region, row.text) for row in rows}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of a question's meaning."""
+
+    question: int
+    case: int
+    vector: bytes | None
+    encoder: str
+    text: str | None
+
+
+async def meanings(connection: Transaction, among: Sequence[int] | None = None) -> list[Kept]:
+    """Of every question in a case that may be joined; of these cases only, where some are named."""
+    q = questions.c
+    query = select(q.id, q.case_id, q.vector, q.encoder, q.text).join(cases, cases.c.id == q.case_id)
+    query = query.where(cases.c.state.in_(JOINABLE), *([cases.c.id.in_(among)] if among is not None else []))
+    return [Kept(*row) for row in await connection.execute(query.order_by(q.id))]
+
+
+async def last_event(connection: Transaction) -> int:
+    """The number of the last step in any case's history."""
+    return int((await connection.execute(select(func.max(events.c.id)))).scalar_one() or 0)
+
+
+async def touched_after(connection: Transaction, event: int) -> tuple[list[int], int]:
+    """Cases whose history went on after that step, and the last step now."""
+    rows = (await connection.execute(_TOUCHED, {"last": event})).all()
+    return sorted({row.case_id for row in rows}), max((row.id for row in rows), default=event)
+
+
+_OWN = [cases.c[name] for name in (
+    "id", "state", "reason", "region", "department", "claimed_by", "opened_at", "due_at", "reopened", "like_id",
+    "merged_into", "answer", "answered_by", "answered_at", "ignored_people",
+)]  # fmt: skip
+_COUNT = func.count(questions.c.id)
+_ADD = insert(cases).returning(cases.c.id)
+_NOTE = insert(events)
+_TOUCHED = select(events.c.id, events.c.case_id).where(events.c.id > bindparam("last"))
+_TAKE = update(questions).where(questions.c.id == bindparam("number"))
+
+
+def _listed(where: Sequence[ColumnElement[bool]]) -> Select[*tuple[Any, ...]]:
+    q = questions.c
+    return (
+        select(
+            *_OWN,
+            _COUNT.label("count"),
+            func.count(func.distinct(case((q.text.is_not(None), q.conversation_id)))).label("askers"),
+            func.count(case((and_(q.text.is_not(None), q.settled_at.is_(None)), q.id))).label("waiting"),
+            func.min(q.asked_at).label("first_asked_at"),
+            func.max(q.asked_at).label("last_asked_at"),
+        )
+        .outerjoin(questions, q.case_id == cases.c.id)
+        .where(*where)
+        .group_by(*_OWN)
+    )
+
+
+def _case(row: Any) -> Case:
+    values = row._asdict()
+    return Case(**{**values, "state": CaseState(row.state), "reason": Reason(row.reason)})

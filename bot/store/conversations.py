@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, insert, select, update
 
 from bot.dialogue import Choice, State
 from bot.store.engine import Transaction
-from bot.store.schema import conversations
+from bot.store.schema import conversations, questions
 from bot.text import Script
 
 
@@ -30,23 +30,33 @@ class Conversation:
     state: State = field(default_factory=State)
     blocked: bool = False
     """Nothing can be sent there, as far as we know."""
+    explains: int | None = None
+    """The question whose answer did not satisfy them: what they write next says why."""
 
 
 async def load(connection: Transaction, address: Address) -> Conversation:
     """The conversation with this address; a fresh one where there is none yet."""
     row = (await connection.execute(_LOAD, asdict(address))).one_or_none()
-    return Conversation(address, row.id, _state(row), row.blocked_at is not None) if row else Conversation(address)
+    if row is None:
+        return Conversation(address)
+    return Conversation(address, row.id, _state(row), row.blocked_at is not None, row.explains)
 
 
 async def save(connection: Transaction, conversation: Conversation, state: State, now: datetime) -> int:
     """Keeps the new state; the conversation's id."""
-    known = {**_columns(state), "seen_at": now, "blocked_at": None}
+    known = {**_columns(state), "seen_at": now, "blocked_at": None, "explains": None}
     if conversation.id is not None:
         await connection.execute(_CHANGE, {**known, "number": conversation.id})
         return conversation.id
     a = conversation.address
     values = {**known, "channel": a.channel, "chat_id": a.chat, "user_id": a.user}
     return int((await connection.execute(_ADD, values)).scalar_one())
+
+
+async def expect_why(connection: Transaction, question: int) -> None:
+    """What is written next in a question's conversation says why its answer did not satisfy."""
+    here = select(questions.c.conversation_id).where(questions.c.id == question).scalar_subquery()
+    await connection.execute(update(conversations).where(conversations.c.id == here).values(explains=question))
 
 
 async def block(connection: Transaction, channel: str, chat: int, since: datetime | None) -> None:

@@ -33,14 +33,21 @@ class Letter:
 
 
 async def put(
-    store: Store, connection: Transaction, key: str, conversation: int, message: dict[str, Any], now: datetime
+    store: Store,
+    connection: Transaction,
+    key: str,
+    conversation: int,
+    message: dict[str, Any],
+    now: datetime,
+    question: int | None = None,
 ) -> None:
-    """Queues a message; the same `key` again changes nothing."""
+    """Queues a message, which may answer a question; the same `key` again changes nothing."""
     values = {
         "key": key,
         "conversation_id": conversation,
         "state": OutboxState.QUEUED,
         "message": message,
+        "question_id": question,
         "created_at": now,
         "due_at": now,
     }

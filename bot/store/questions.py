@@ -62,6 +62,8 @@ class Record:
     replied: bool
     region: str
     case: int | None
+    intent: str = ""
+    score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ class Ticket:
     text: str | None
     asked_at: datetime
     state: str
+    is_settled: bool
+    """Whether staff's answer is on its way."""
 
 
 async def add(connection: Transaction, new: NewQuestion) -> int:
@@ -146,7 +150,9 @@ async def by_message(connection: Transaction, conversation: int, message_id: int
 async def tickets_of(connection: Transaction, conversation: int, most: int) -> list[Ticket]:
     """A citizen's questions in staff's hands, newest first."""
     query = (
-        select(questions.c.id, questions.c.text, questions.c.asked_at, cases.c.state)
+        select(
+            questions.c.id, questions.c.text, questions.c.asked_at, cases.c.state, questions.c.settled_at.is_not(None)
+        )
         .join(cases, cases.c.id == questions.c.case_id)
         .where(questions.c.conversation_id == conversation)
         .order_by(questions.c.id.desc())
@@ -158,11 +164,6 @@ async def tickets_of(connection: Transaction, conversation: int, most: int) -> l
 async def rate(connection: Transaction, number: int, feedback: Feedback) -> None:
     """Keeps what the citizen said of an answer; the last word counts."""
     await connection.execute(update(questions).where(questions.c.id == number).values(feedback=feedback))
-
-
-async def give_to_case(connection: Transaction, number: int, case: int) -> None:
-    """The question gets its ticket."""
-    await connection.execute(update(questions).where(questions.c.id == number).values(case_id=case))
 
 
 # built once: putting a statement together takes longer than running it
@@ -187,6 +188,8 @@ def _record(row: Any) -> Record:
         row.replied_at is not None,
         row.region,
         row.case_id,
+        row.intent,
+        row.score,
     )
 
 

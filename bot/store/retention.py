@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy import ColumnElement, delete, exists, or_, select, update
 
-from bot.store.cases import CaseState
+from bot.store.cases import JOINABLE, CaseState, Deed, note
 from bot.store.engine import Transaction
 from bot.store.inbox import InboxState
 from bot.store.outbox import OutboxState
@@ -16,14 +16,14 @@ _EMPTIED: dict[str, Any] = {"state": InboxState.DONE, "raw": None, "text": "", "
 _ADDRESS: dict[str, Any] = {"chat_id": None, "user_id": None, "pending": [], "about": "", "region": ""}
 
 
-async def forget_person(connection: Transaction, channel: str, user: int) -> int:
-    """Deletes what one person wrote, in every chat; how many questions that were."""
+async def forget_person(connection: Transaction, channel: str, user: int, now: datetime, who: str) -> int:
+    """Deletes what one person wrote, in every chat; how many questions that were. `who` left, in the cases' history."""
     c = conversations.c
     theirs = select(c.id).where(c.channel == channel, c.user_id == user)
     ids = list((await connection.execute(theirs)).scalars())
     count = await _forget_questions(connection, questions.c.conversation_id.in_(ids))
     await connection.execute(delete(outbox).where(outbox.c.conversation_id.in_(ids)))
-    await _withdraw(connection, ids)
+    await _withdraw(connection, ids, now, who)
     parked = (updates.c.user_id == user, updates.c.state.in_((InboxState.PARKED, InboxState.RETRY)))
     await connection.execute(update(updates).where(*parked).values(_EMPTIED))
     await connection.execute(update(conversations).where(c.id.in_(ids)).values(_ADDRESS))
@@ -45,16 +45,18 @@ async def forget_before(connection: Transaction, day: datetime) -> int:
 
 async def _forget_questions(connection: Transaction, which: ColumnElement[bool]) -> int:
     kept = or_(questions.c.text.is_not(None), questions.c.reply.is_not(None))
-    gone = update(questions).where(which, kept).values(text=None, reply=None, message_id=None)
+    gone = update(questions).where(which, kept).values(text=None, reply=None, message_id=None, vector=None)
     return (await connection.execute(gone)).rowcount
 
 
-async def _withdraw(connection: Transaction, conversation_ids: Sequence[int]) -> None:
-    """Cases in which nobody is left who waits."""
-    others = select(questions.c.case_id).where(
-        questions.c.case_id.is_not(None), questions.c.conversation_id.not_in(conversation_ids)
-    )
-    theirs = select(questions.c.case_id).where(questions.c.conversation_id.in_(conversation_ids))
-    await connection.execute(
-        update(cases).where(cases.c.id.in_(theirs), cases.c.id.not_in(others)).values(state=CaseState.WITHDRAWN)
-    )
+async def _withdraw(connection: Transaction, conversation_ids: Sequence[int], now: datetime, who: str) -> None:
+    """They leave their open cases; a case in which nobody is left who waits is over."""
+    q = questions.c
+    theirs = select(q.case_id).where(q.conversation_id.in_(conversation_ids), q.settled_at.is_(None)).distinct()
+    waits = exists().where(q.case_id == cases.c.id, q.text.is_not(None), q.settled_at.is_(None))
+    left = select(cases.c.id, waits).where(cases.c.id.in_(theirs), cases.c.state.in_(JOINABLE))
+    for case_id, others_wait in (await connection.execute(left)).all():
+        await note(connection, case_id, now, who, Deed.WITHDRAWN)
+        if not others_wait:
+            gone = {"state": CaseState.WITHDRAWN}
+            await connection.execute(update(cases).where(cases.c.id == case_id).values(gone))

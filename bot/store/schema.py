@@ -12,6 +12,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -81,6 +82,7 @@ conversations = Table(
     Column("chosen_script", String(4), nullable=False, default=""),
     Column("pending", JSON, nullable=False, default=list),
     Column("about", String(128), nullable=False, default=""),
+    Column("explains", BigInteger),  # the question whose answer did not satisfy: what they write next says why
     Column("seen_at", Moment, nullable=False),
     Column("blocked_at", Moment),
     UniqueConstraint("channel", "chat_id", "user_id"),
@@ -95,7 +97,31 @@ cases = Table(
     Column("reason", String(16), nullable=False),
     Column("region", String(64), nullable=False, default=""),
     Column("opened_at", Moment, nullable=False),
+    Column("department", String(64), nullable=False, default=""),
+    Column("claimed_by", String(64), nullable=False, default=""),
+    Column("due_at", Moment),
+    Column("reopened", Integer, nullable=False, default=0),  # how often a citizen was not satisfied
+    Column("like_id", BigInteger),  # it may be the same matter as that one
+    Column("merged_into", BigInteger),
+    Column("answer", Text),
+    Column("answered_by", String(64), nullable=False, default=""),
+    Column("answered_at", Moment),
+    Column("ignored_people", Integer, nullable=False, default=0),  # so many had asked when it was ignored
     Index(None, "state", "opened_at"),
+    sqlite_autoincrement=True,
+)
+
+# what became of a case, step by step: who, when, what
+events = Table(
+    "events",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("case_id", ForeignKey("cases.id"), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("what", String(16), nullable=False),
+    Column("note", Text, nullable=False, default=""),
+    Index(None, "case_id", "id"),
     sqlite_autoincrement=True,
 )
 
@@ -120,6 +146,11 @@ questions = Table(
     Column("replied_at", Moment),
     Column("feedback", String(16), nullable=False, default=""),
     Column("case_id", ForeignKey("cases.id")),
+    Column("vector", LargeBinary),  # of those in a case, as half-precision floats; NULL once forgotten
+    Column("encoder", String(128), nullable=False, default=""),
+    Column("nearest", JSON(none_as_null=True)),  # what the matcher took it for, with scores
+    Column("settled_at", Moment),  # when staff's answer was put on its way
+    Column("satisfaction", String(16), nullable=False, default=""),
     Index(None, "conversation_id", "id"),
     Index(None, "asked_at"),
     Index(None, "case_id"),
@@ -140,8 +171,10 @@ outbox = Table(
     Column("sent_at", Moment),
     Column("attempts", Integer, nullable=False, default=0),
     Column("error", Text, nullable=False, default=""),
+    Column("question_id", BigInteger),  # the one it answers
     Index(None, "state", "id"),
     Index(None, "conversation_id", "state"),
+    Index(None, "question_id"),
     sqlite_autoincrement=True,
 )
 

@@ -19,6 +19,7 @@ from telegram.ext import (
 )
 
 from bot import voice
+from bot.casework import Satisfaction
 from bot.hotline import Asked, Declined, Hotline
 from bot.store.cases import Reason
 from bot.store.conversations import Address
@@ -207,6 +208,7 @@ class Citizens:
             "n": self._unsolved,
             "h": self._handed_over,
             "k": self._left_alone,
+            "r": self._rated,
             "t": self._topic_picked,
             "i": self._intent_picked,
             "c": self._city_picked,
@@ -240,7 +242,10 @@ class Citizens:
         record = await self.hotline.rate(_address(update), number, Feedback.UNSOLVED)
         root = await self.hotline.question(record.root) or record
         await self._without_rating(query, record.said)
-        rows = [[(voice.TO_STAFF, f"h:{number}:{Reason.UNSOLVED}"), (voice.NO_THANKS, f"k:{number}")]]
+        rows = [
+            [(voice.TO_STAFF, f"h:{number}:{Reason.UNSOLVED}"), (voice.OUTDATED, f"h:{number}:{Reason.OUTDATED}")],
+            [(voice.NO_THANKS, f"k:{number}")],
+        ]
         await self._tell(update, voice.OFFER_STAFF.format(voice.shortened(root.text or "")), rows)
         return ""
 
@@ -249,6 +254,15 @@ class Citizens:
         told = await self.hotline.hand_over(_address(update), int(number), Reason(reason))
         await self._say(update, told)
         await _change_buttons(query, [])
+        return ""
+
+    async def _rated(self, update: Update, query: CallbackQuery, rest: list[str]) -> str:
+        number, how = int(rest[0]), Satisfaction(rest[1])
+        told = await self.hotline.rate_staff(_address(update), number, how)
+        await _change_buttons(query, [])
+        if how is not Satisfaction.UNSATISFIED:
+            return told
+        await self._say(update, told)
         return ""
 
     async def _left_alone(self, update: Update, query: CallbackQuery, rest: list[str]) -> str:

@@ -12,7 +12,7 @@ from telegram.ext import Application
 
 from bot.config import Config
 from bot.errors import HotlineError
-from bot.hotline import Clock, Hotline
+from bot.hotline import Hotline
 from bot.store.engine import Store
 from bot.store.inbox import InboxState
 from bot.telegram.citizens import App, Citizens
@@ -21,6 +21,7 @@ from bot.telegram.pace import Pace
 from bot.telegram.receive import BAD_TOKEN, Desk, Poller, Refused
 from bot.telegram.send import Outbox, Sender, seconds
 from bot.telegram.transport import AiohttpRequest
+from bot.worktime import Clock
 
 _LOOK_SECONDS = 1.0
 _MOST_WAIT = 60.0

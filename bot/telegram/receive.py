@@ -14,7 +14,7 @@ from telegram.error import BadRequest, Conflict, EndPointNotFound, InvalidToken,
 
 from bot.config import Config
 from bot.errors import HotlineError
-from bot.hotline import Clock, kept
+from bot.hotline import kept
 from bot.store import inbox
 from bot.store.conversations import Address
 from bot.store.engine import DatabaseUnavailable, Store
@@ -22,6 +22,7 @@ from bot.store.inbox import InboxState, Incoming
 from bot.telegram.intake import ALLOWED_UPDATES, Crowd, Verdict, concerns_us, is_id, origin_of
 from bot.telegram.pace import Pace, Window
 from bot.telegram.send import CHANNEL, seconds
+from bot.worktime import Clock
 
 POLL_SECONDS = 30
 _MOST_IN_HAND = 5_000

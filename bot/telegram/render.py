@@ -1,7 +1,7 @@
 """A reply as Telegram shows it: pieces of HTML that fit, and buttons with short ids that outlive a restart."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -10,7 +10,7 @@ from bot.dialogue import NONE_OF_THESE, Outcome
 from bot.hotline import NONE
 from bot.store.cases import Reason
 from bot.store.questions import Said
-from bot.text import to_script
+from bot.text import Script, to_script
 
 MOST_CHARACTERS = 4096
 Button = tuple[str, str]
@@ -36,6 +36,14 @@ def _rows_of(said: Said) -> list[list[Button]]:
             rated = [(voice.SOLVED, f"y:{said.question}"), (voice.UNSOLVED, f"n:{said.question}")]
             return [*in_rows(buttons), rated]
     return [[(voice.TO_STAFF, f"h:{said.question}:{Reason.NONE_OF_THESE}")]] if said.offers_staff else in_rows(buttons)
+
+
+def rows_of_letter(message: Mapping[str, Any]) -> list[list[Button]]:
+    """Below staff's answer: what they think of it."""
+    number, script = message.get("rates"), Script(message.get("script", Script.SIMPLIFIED))
+    if number is None:
+        return []
+    return [[(to_script(label, script), f"r:{number}:{how}") for how, label in voice.SATISFACTION.items()]]
 
 
 def in_rows(buttons: Iterable[Button], width: int = 1) -> list[list[Button]]:

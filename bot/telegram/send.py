@@ -9,12 +9,12 @@ from telegram.constants import ParseMode
 from telegram.error import BadRequest, ChatMigrated, Forbidden, NetworkError, RetryAfter
 
 from bot.errors import HotlineError
-from bot.hotline import Clock
 from bot.store import conversations, outbox
 from bot.store.engine import Store
 from bot.store.outbox import Letter, OutboxState
 from bot.telegram.pace import Pace
-from bot.telegram.render import Rows, as_html, keyboard, pieces
+from bot.telegram.render import Rows, as_html, keyboard, pieces, rows_of_letter
+from bot.worktime import Clock
 
 CHANNEL = "telegram"
 LETTERS_AT_ONCE = 8
@@ -140,7 +140,7 @@ class Outbox:
     async def _try(self, letter: Letter) -> None:
         try:
             message = letter.message
-            arrived = await self.sender.deliver(letter.address.chat, message["text"], message.get("rows", ()))
+            arrived = await self.sender.deliver(letter.address.chat, message["text"], rows_of_letter(message))
         except (RetryAfter, NetworkError) as error:
             if isinstance(error, BadRequest):
                 raise

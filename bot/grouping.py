@@ -1,0 +1,146 @@
+"""Putting questions into cases: what means the same as a question already there joins its case, else opens one."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+
+from bot.config import CaseSettings
+from bot.dialogue import Dialogue, Reply
+from bot.matching.encoder import Floats
+from bot.matching.grouping import Near, OpenCases, same_details
+from bot.store import cases
+from bot.store.cases import CaseState, Deed, Kept, Opening, Place
+from bot.store.engine import Transaction
+
+BOT = "机器人"
+"""Who opens cases, in their history."""
+_LOOKED_AT = 10
+_NEAREST = 3
+Nearest = tuple[tuple[str, float], ...]
+"""Titles of what the matcher took a question for, with its scores."""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a question means to the encoder."""
+
+    text: str
+    vector: Floats
+    encoder: str
+
+    def packed(self) -> bytes:
+        """In half precision, as it is kept."""
+        return self.vector.astype(np.float16).tobytes()
+
+
+class Grouping:
+    """Knows the meaning of every question in a case that may be joined; the cases themselves are in the database."""
+
+    def __init__(self, settings: CaseSettings, dialogue: Dialogue) -> None:
+        self.settings, self.dialogue = settings, dialogue
+        self._matcher = dialogue.matcher.second or dialogue.matcher
+        """The one that understands most: a few milliseconds more do not matter for what nobody can answer."""
+        knows_less = self._matcher.encoder.version.startswith("use")  # its likenesses are lower
+        self.join_above = settings.join_above_without_e5 if knows_less else settings.join_above
+        self.suggest_above = settings.suggest_above_without_e5 if knows_less else settings.suggest_above
+        self._known: OpenCases | None = None
+        self._seen = 0
+        """The last step of any case's history that is taken into account."""
+
+    def meaning(self, text: str) -> Meaning:
+        """Of one question, without its place; takes some thirty milliseconds."""
+        return Meaning(text, self._matcher.vector(self.dialogue.standard(text)), self._matcher.encoder.version)
+
+    def nearest(self, reply: Reply) -> Nearest:
+        """What the matcher took a question for."""
+        ranked = reply.trace.match.ranked if reply.trace.match else ()
+        return tuple((self.dialogue.title_of(r.label), round(r.score, 3)) for r in ranked[:_NEAREST])
+
+    def department(self, reply: Reply) -> str:
+        """Who is likely to answer it: the department of the nearest intent; empty when none is near."""
+        ranked = reply.trace.match.ranked if reply.trace.match else ()
+        labels = [reply.intent, *(r.label for r in ranked[:_NEAREST])]
+        return next(filter(None, map(self.dialogue.department_of, labels)), "")
+
+    async def place(
+        self,
+        connection: Transaction,
+        question: int,
+        meaning: Meaning,
+        nearest: Nearest,
+        opening: Opening,
+        now: datetime,
+    ) -> int:
+        """The case that the question now belongs to, joined or opened; part of the caller's transaction."""
+        known = await self._up_to_date(connection, len(meaning.vector))
+        row = self._row(meaning.vector)
+        alike = await self._alike(connection, known.nearest(row, _LOOKED_AT), opening.region)
+        same = next((a for a in alike if a.likeness >= self.join_above and _same(a.place, meaning)), None)
+        if same:
+            case = same.place.case
+            if opening.region and not same.place.region:
+                await cases.change(connection, case, cases.JOINABLE, {"region": opening.region})
+        else:
+            like = next((a.place.case for a in alike if a.place.state is not CaseState.IGNORED), None)
+            case = await cases.add(connection, replace(opening, like=like), now)
+            await cases.note(connection, case, now, BOT, Deed.OPENED)
+        await cases.take_question(
+            connection, question, case, opening.region, meaning.packed(), meaning.encoder, nearest
+        )
+        if same and same.place.state is CaseState.IGNORED:
+            await self._may_come_back(connection, case, opening, now)
+        known.add(question, case, row)
+        return case
+
+    async def _up_to_date(self, connection: Transaction, dimensions: int) -> OpenCases:
+        """What is known, after everything that staff, or another process, did to cases."""
+        if self._known is None:
+            self._known = OpenCases(dimensions)
+            self._seen = await cases.last_event(connection)
+            self._take_in(self._known, await cases.meanings(connection))
+        changed, self._seen = await cases.touched_after(connection, self._seen)
+        for case in changed:
+            self._known.close(case)
+        if changed:
+            self._take_in(self._known, await cases.meanings(connection, changed))
+        return self._known
+
+    def _take_in(self, known: OpenCases, questions: Iterable[Kept]) -> None:
+        for one in questions:
+            if one.vector and one.encoder == self._matcher.encoder.version:
+                known.add(one.question, one.case, self._row(np.frombuffer(one.vector, np.float16).astype(np.float32)))
+            elif one.text:  # of another encoder: it is read anew
+                known.add(one.question, one.case, self._row(self.meaning(one.text).vector))
+
+    async def _alike(self, connection: Transaction, near: Sequence[Near], region: str) -> list["_Alike"]:
+        """Cases of the same place, or of none, that may be the same matter, the nearest first."""
+        near = [n for n in near if n.likeness >= self.suggest_above]
+        places = await cases.places(connection, [n.case for n in near]) if near else {}
+        found = (_Alike(n.likeness, places[n.case]) for n in near if n.case in places)
+        return [a for a in found if not region or not a.place.region or a.place.region == region]
+
+    async def _may_come_back(self, connection: Transaction, number: int, opening: Opening, now: datetime) -> None:
+        case = await cases.by_id(connection, number)
+        more = case.askers - case.ignored_people if case else 0
+        if more >= self.settings.come_back_after:
+            again = {"state": CaseState.NEW, "claimed_by": "", "due_at": opening.due_at}
+            await cases.change(connection, number, (CaseState.IGNORED,), again)
+            await cases.note(connection, number, now, BOT, Deed.CAME_BACK, f"又有 {more} 人问")
+
+    def _row(self, vector: Floats) -> Floats:
+        return np.asarray(self._matcher.whitened(vector[None])[0])
+
+
+@dataclass(frozen=True)
+class _Alike:
+    """A case that a new question may belong to."""
+
+    likeness: float
+    place: Place
+
+
+def _same(place: Place, meaning: Meaning) -> bool:
+    """48小时 and 24小时, 带星 and 不带星 are too near for an encoder."""
+    return place.text is None or same_details(place.text, meaning.text)
