@@ -85,7 +85,7 @@ class Casework:
 
     async def listed(self, which: Filter) -> list[File]:
         """The most pressing first, without their history."""
-        async with self.store.reading() as connection:
+        async with self.store.reading(long=True) as connection:
             found = await cases.listed(connection, which, self.clock())
             questions = await cases.questions_of(connection, [case.id for case in found]) if found else {}
         return [File(case, tuple(questions[case.id])) for case in found]

@@ -74,7 +74,7 @@ class Grouping:
         now: datetime,
     ) -> int:
         """The case that the question now belongs to, joined or opened; part of the caller's transaction."""
-        known = await self._up_to_date(connection, len(meaning.vector))
+        known = await self.up_to_date(connection)
         row = self._row(meaning.vector)
         alike = await self._alike(connection, known.nearest(row, _LOOKED_AT), opening.region)
         same = next((a for a in alike if a.likeness >= self.join_above and _same(a.place, meaning)), None)
@@ -94,10 +94,10 @@ class Grouping:
         known.add(question, case, row)
         return case
 
-    async def _up_to_date(self, connection: Transaction, dimensions: int) -> OpenCases:
-        """What is known, after everything that staff, or another process, did to cases."""
+    async def up_to_date(self, connection: Transaction) -> OpenCases:
+        """What is known, after everything that staff, or another process, did to cases; the first time reads all."""
         if self._known is None:
-            self._known = OpenCases(dimensions)
+            self._known = OpenCases(self._matcher.index.whitener.shape[1])
             self._seen = await cases.last_event(connection)
             self._take_in(self._known, await cases.meanings(connection))
         changed, self._seen = await cases.touched_after(connection, self._seen)

@@ -33,8 +33,9 @@ from bot.store.engine import Store
 from bot.store.inbox import InboxState
 from bot.store.schema import cases, conversations, leases, questions, updates
 from bot.telegram.receive import BAD_TOKEN, update_key
+from bot.telegram.send import LETTERS_AT_ONCE
 from tests import databases
-from tests.conftest import NOW, World
+from tests.conftest import NOW, ROOT, World
 from tests.process import DeadlyTelegram, Serve, free_port
 from tests.telegram_server import BOT, Sent, TelegramServer
 
@@ -439,6 +440,35 @@ def kill_at(telegram: DeadlyTelegram, serve: Serve, moment: str) -> None:
 async def heard(telegram: TelegramServer, chats: Iterable[int], count: int) -> None:
     """Waits until each chat has so many replies."""
     await telegram.until(lambda: all(len(replies(telegram, chat)) == count for chat in chats), 30)
+
+
+# ---- one answer for many
+
+
+async def test_an_answer_to_a_hundred_survives_a_kill_in_the_middle(
+    telegram: DeadlyTelegram, world: Path, serve: Serve, sqlite: str
+) -> None:
+    serve.start()
+    await serve.connected()
+    askers = range(1, 101)
+    for chat in askers:
+        telegram.message(chat, "泰州的居住证怎么办")
+    await heard(telegram, askers, 1)
+    answer = [sys.executable, "-m", "bot", "--config", str(world), "cases", "answer", "1", "请到大厅办。"]
+    environment = {**os.environ, "HOTLINE_DATABASE__URL": sqlite}
+    done = await asyncio.create_subprocess_exec(*answer, "--as", "管理员", "--yes", cwd=ROOT, env=environment)
+    assert await done.wait() == 0
+
+    def answered() -> list[int]:
+        return [sent.chat_id for sent in telegram.sent if "请到大厅办。" in sent.text]
+
+    await telegram.until(lambda: len(answered()) >= 30, 30)
+    serve.kill()
+    serve.start()
+    await telegram.until(lambda: set(answered()) == set(askers), 60)
+    await serve.connected()
+    assert await serve.stop() == 0
+    assert len(answered()) <= 100 + LETTERS_AT_ONCE, "only what was in flight may come twice"
 
 
 # ---- ended, and doubled

@@ -237,9 +237,8 @@ def _line(file: File, casework: Casework, now: datetime) -> str:
     state = voice.CASE_STATES[case.state] + (f"({case.claimed_by})" if case.claimed_by else "")
     where = " ".join(filter(None, (case.region, casework.called(case.department))))
     what = voice.shortened(file.wordings[0] if file.wordings else "(已撤回)")
-    return (
-        f"{case.id:>6}  {case.askers} 人  {state}  {_until(case.due_at, now)}  {' '.join(marks)}  {where}  「{what}」"
-    )
+    columns = (f"{case.id:>6}", f"{case.askers} 人", state, _until(case.due_at, now), *marks, where, f"「{what}」")
+    return "  ".join(filter(None, columns))
 
 
 def _page(file: File, casework: Casework, now: datetime) -> list[str]:
@@ -297,8 +296,9 @@ _HEAD = (
 
 def _cells(file: File, casework: Casework, now: datetime) -> list[table.Cell]:
     case, late = file.case, "是" if file.case.is_overdue(now) else ""
+    due = f"{case.due_at.astimezone(now.tzinfo):%Y-%m-%d %H:%M}" if case.due_at else ""
     return [
         case.id, voice.CASE_STATES[case.state], voice.REASONS[case.reason], case.region,
-        casework.called(case.department), case.claimed_by, _until(case.due_at, now), late,
+        casework.called(case.department), case.claimed_by, due, late,
         case.count, case.askers, "\n".join(file.wordings), case.answer or "", case.answered_by,
     ]  # fmt: skip

@@ -384,7 +384,7 @@ def _listed(where: Sequence[ColumnElement[bool]]) -> Select[*tuple[Any, ...]]:
         )
         .outerjoin(questions, q.case_id == cases.c.id)
         .where(*where)
-        .group_by(*_OWN)
+        .group_by(cases.c.id)  # all the rest of a case depends on it
     )
 
 
