@@ -92,6 +92,12 @@ def _stats(config: "Config", options: argparse.Namespace) -> int:
     return stats.run(config, options.day, everything=options.all, as_json=options.json)
 
 
+def _report(config: "Config", options: argparse.Namespace) -> int:
+    from bot.commands import report
+
+    return report.run(config, options.day, options.format, options.file)
+
+
 def _export(config: "Config", options: argparse.Namespace) -> int:
     from bot.commands import export
 
@@ -118,6 +124,7 @@ _OF_THE_DATABASE = {
     "backup": _backup,
     "forget": _forget,
     "stats": _stats,
+    "report": _report,
     "export": _export,
     "parked": _parked,
 }
@@ -189,6 +196,13 @@ def _parser() -> argparse.ArgumentParser:
     stats.add_argument("--day", type=_day, metavar="日期", help="哪一天,例如 2026-11-22")
     stats.add_argument("--all", action="store_true", help="有记录以来的全部")
     stats.add_argument("--json", action="store_true", help="输出 JSON")
+    report = commands.add_parser(
+        "report", help="信息日报", description="一天的信息日报,默认今天;不写文件名时输出到屏幕。"
+    )
+    report.add_argument("file", nargs="?", type=Path, metavar="文件", help="以 .txt、.html、.xlsx 或 .json 结尾")
+    report.add_argument("--day", type=_day, metavar="日期", help="哪一天,例如 2026-11-22")
+    report.add_argument("--format", choices=["text", "html", "xlsx", "json"], help="不看文件名,用这种格式")
+    report.add_argument("--json", action="store_const", dest="format", const="json", help="同 --format json")
     export = commands.add_parser("export", help="导出提问记录", description="导出提问记录;不写文件名时输出 CSV。")
     export.add_argument("file", nargs="?", type=Path, metavar="文件", help="以 .csv 或 .xlsx 结尾")
     export.add_argument("--format", choices=["csv", "xlsx"], help="不看文件名,用这种格式")

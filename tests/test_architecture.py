@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ORDER = [
     "errors", "yamlfile", "schema", "text", "masking", "logs", "config", "worktime", "content", "matching", "dialogue",
-    "gate", "store", "voice", "casework", "grouping", "hotline", "telegram", "web", "app", "service", "commands", "cli", "__main__",
+    "gate", "store", "voice", "casework", "grouping", "report", "chart", "hotline", "telegram", "web", "app", "service", "commands", "cli", "__main__",
 ]  # fmt: skip
 PURE = {"content", "matching", "dialogue", "gate", "text", "masking", "worktime"}
 AT_HOME = {"sqlalchemy": "store", "alembic": "store", "aiosqlite": "store", "telegram": "telegram", "starlette": "web"}

@@ -108,6 +108,7 @@ cases = Table(
     Column("answered_at", Moment),
     Column("ignored_people", Integer, nullable=False, default=0),  # so many had asked when it was ignored
     Index(None, "state", "opened_at"),
+    Index(None, "answered_at"),
     sqlite_autoincrement=True,
 )
 
@@ -122,6 +123,7 @@ events = Table(
     Column("what", String(16), nullable=False),
     Column("note", Text, nullable=False, default=""),
     Index(None, "case_id", "id"),
+    Index(None, "at"),
     sqlite_autoincrement=True,
 )
 

@@ -16,6 +16,7 @@ def upgrade() -> None:
         for column in columns:
             op.add_column(table, column)
     op.create_index("ix_outbox_question_id", "outbox", ["question_id"])
+    op.create_index("ix_cases_answered_at", "cases", ["answered_at"])
     op.create_table(
         "events",
         sa.Column("id", ROW_ID, nullable=False),
@@ -29,11 +30,14 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_events_case_id_id", "events", ["case_id", "id"])
+    op.create_index("ix_events_at", "events", ["at"])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_events_at", table_name="events")
     op.drop_index("ix_events_case_id_id", table_name="events")
     op.drop_table("events")
+    op.drop_index("ix_cases_answered_at", table_name="cases")
     op.drop_index("ix_outbox_question_id", table_name="outbox")
     for table, columns in _added().items():
         for column in columns:
