@@ -19,6 +19,8 @@ from bot.worktime import Clock, Worktime
 T = TypeVar("T")
 Work = Callable[[Transaction, datetime], Awaitable[T]]
 _DONE = (CaseState.ANSWERED, CaseState.CLOSED)
+_REOPENABLE = (*_DONE, CaseState.IGNORED, CaseState.WITHDRAWN)
+_WHY_WITHIN = timedelta(minutes=15)
 
 
 class Satisfaction(StrEnum):
@@ -45,6 +47,12 @@ class File:
     def wordings(self) -> list[str]:
         """What people wrote, each once, oldest first."""
         return list(dict.fromkeys(q.text for q in self.questions if q.text is not None))
+
+    @property
+    def is_dispatched(self) -> bool:
+        """Whether staff gave it to its department; what the bot suggests is no more than that."""
+        steps = [e.what for e in self.history if e.what in (Deed.ASSIGNED, Deed.SENT_BACK)]
+        return bool(self.case.department) and steps[-1:] == [Deed.ASSIGNED]
 
     @property
     def waiting(self) -> list[CaseQuestion]:
@@ -125,14 +133,13 @@ class Casework:
             if not await cases.change(connection, number, cases.OPEN, {"department": key, "due_at": due}):
                 await self._too_late(connection, number)
             what = "：".join(filter(None, (self.called(key), remark)))
-            await cases.note(connection, number, now, who, Deed.ASSIGNED, what)
+            step = await cases.note(connection, number, now, who, Deed.ASSIGNED, what)
             file = await self._file(connection, number)
-            for question in file.waiting:
-                text = voice.DISPATCHED.format(
-                    voice.shortened(question.text or ""), question.id, self.called(key), voice.moment(due)
-                )
-                key_of_letter = f"assigned:{question.id}:{now.timestamp():.0f}"
-                await self._write_to(connection, key_of_letter, question, text, now)
+            for theirs in _by_person(file.waiting):
+                last, numbers = theirs[-1], _numbers(q.id for q in theirs)
+                words, when = voice.shortened(last.text or ""), voice.moment(due)
+                text = voice.DISPATCHED.format(words, numbers, self.called(key), when)
+                await self._write_to(connection, f"assigned:{step}:{last.id}", last, text, now)
 
         await self._do(work)
 
@@ -140,7 +147,7 @@ class Casework:
         """A department says that it is not theirs: the case is new again and needs another one."""
 
         async def work(connection: Transaction, now: datetime) -> None:
-            file = await self._file(connection, number)
+            file = await self._locked(connection, number)
             again = {"state": CaseState.NEW, "claimed_by": "", "department": ""}
             if not await cases.change(connection, number, cases.OPEN, again):
                 await self._too_late(connection, number)
@@ -151,6 +158,8 @@ class Casework:
 
     async def note(self, number: int, who: str, text: str) -> None:
         """A remark for colleagues."""
+        if not clean(text):
+            raise Refused("备注是空的")
 
         async def work(connection: Transaction, now: datetime) -> None:
             await self._file(connection, number)
@@ -173,7 +182,7 @@ class Casework:
             raise Refused(f"答复超过 {self.config.cases.answer_length} 字(config.yaml 的 cases.answer_length)")
 
         async def work(connection: Transaction, now: datetime) -> int:
-            file = await self._file(connection, number)
+            file = await self._locked(connection, number)
             if seen is not None and {q.id for q in file.waiting} != set(seen):
                 raise Refused("刚才又有人加入或撤回,请再看一遍再发")
             if leave_out:
@@ -187,9 +196,9 @@ class Casework:
             }  # fmt: skip
             if not await cases.change(connection, number, cases.OPEN, done, "", who):
                 await self._too_late(connection, number)
-            await cases.note(connection, number, now, who, Deed.ANSWERED, words)
+            step = await cases.note(connection, number, now, who, Deed.ANSWERED, words)
             await cases.settle(connection, [q.id for q in receivers], now)
-            return await self._send_answer(connection, file, receivers, words, now)
+            return await self._send_answer(connection, file, receivers, words, step, now)
 
         return await self._do(work)
 
@@ -197,7 +206,7 @@ class Casework:
         """Not worth an answer: the case is gone from the list, and comes back only when many more people ask."""
 
         async def work(connection: Transaction, now: datetime) -> None:
-            file = await self._file(connection, number)
+            file = await self._locked(connection, number)
             gone = {"state": CaseState.IGNORED, "ignored_people": file.case.askers, "like_id": None}
             if not await cases.change(connection, number, cases.OPEN, gone, "", who):
                 await self._too_late(connection, number)
@@ -211,6 +220,7 @@ class Casework:
             raise Refused("不能并到自己")
 
         async def work(connection: Transaction, now: datetime) -> None:
+            await cases.lock(connection, number, into)
             file, target = await self._file(connection, number), await self._file(connection, into)
             if target.case.state not in cases.OPEN:
                 await self._too_late(connection, into)
@@ -219,7 +229,9 @@ class Casework:
                 await self._too_late(connection, number)
             await cases.move_questions(connection, [q.id for q in file.questions], into)
             earliest = min(filter(None, (file.case.due_at, target.case.due_at)), default=None)
-            await cases.change(connection, into, cases.OPEN, {"due_at": earliest, "like_id": None})
+            region = target.case.region or file.case.region
+            together = {"due_at": earliest, "like_id": None, "region": region}
+            await cases.change(connection, into, cases.OPEN, together)
             await cases.note(connection, number, now, who, Deed.MERGED, f"并入事项 {into}")
             await cases.note(connection, into, now, who, Deed.MERGED, f"并入了事项 {number}")
 
@@ -229,7 +241,7 @@ class Casework:
         """Some questions ask something else: the case that they now have for themselves."""
 
         async def work(connection: Transaction, now: datetime) -> int:
-            return await self._split(connection, await self._file(connection, number), question_ids, who, now)
+            return await self._split(connection, await self._locked(connection, number), question_ids, who, now)
 
         return await self._do(work)
 
@@ -237,8 +249,8 @@ class Casework:
         """The answer was not right, or the matter is worth one after all: everybody waits again."""
 
         async def work(connection: Transaction, now: datetime) -> None:
-            file = await self._file(connection, number)
-            if not await cases.change(connection, number, (*_DONE, CaseState.IGNORED), self._again(now)):
+            file = await self._locked(connection, number)
+            if not await cases.change(connection, number, _REOPENABLE, self._again(now)):
                 await self._too_late(connection, number)
             await cases.settle(connection, [q.id for q in file.questions], None)
             await cases.note(connection, number, now, who, Deed.REOPENED, reason)
@@ -254,23 +266,27 @@ class Casework:
             number = await cases.of_ticket(connection, question)
             if number is None:
                 return
-            await cases.satisfied(connection, question, how)
+            file = await self._locked(connection, number)
+            person = next((q.conversation for q in file.questions if q.id == question), None)
+            theirs = [q.id for q in file.questions if q.conversation == person and (q.settled_at or q.id == question)]
+            await cases.satisfied(connection, theirs, how)
             await cases.note(
                 connection, number, now, citizen, Deed.RATED, f"编号 {question}：{voice.SATISFACTION[how]}"
             )
             if how is Satisfaction.UNSATISFIED:
                 await self._wait_again(connection, number, question, citizen, now)
             else:
+                await conversations.expect_why(connection, question, None)
                 await self._close_if_all_are_content(connection, number, citizen, now)
 
         await self._do(work)
 
     async def _wait_again(self, connection: Transaction, number: int, question: int, who: str, now: datetime) -> None:
         await cases.settle(connection, [question], None)
-        await conversations.expect_why(connection, question)
+        await conversations.expect_why(connection, question, now + _WHY_WITHIN)
         file = await self._file(connection, number)
         again = {**self._again(now), "reopened": file.case.reopened + 1}
-        if await cases.change(connection, number, _DONE, again):
+        if await cases.change(connection, number, _REOPENABLE, again):
             await cases.note(connection, number, now, who, Deed.REOPENED, f"编号 {question} 不满意")
 
     async def _close_if_all_are_content(self, connection: Transaction, number: int, who: str, now: datetime) -> None:
@@ -305,26 +321,33 @@ class Casework:
             await self._too_late(connection, case.id)
         if not own - set(question_ids):
             raise Refused("至少要留下一个问题")
+        if not {q.id for q in file.waiting} & set(question_ids):
+            raise Refused("这些编号都已答复或撤回,不用拆")
         region = next((q.region for q in file.questions if q.id in question_ids and q.region), case.region)
         new = await cases.add(connection, Opening(Reason.SPLIT, region, case.department, case.due_at), now)
         await cases.move_questions(connection, question_ids, new)
+        kept = [q.region for q in file.questions if q.id not in question_ids]
+        if case.region not in kept:  # it went with those that were about it
+            await cases.change(connection, case.id, cases.OPEN, {"region": next(filter(None, kept), "")})
         await cases.note(connection, new, now, who, Deed.SPLIT, f"从事项 {case.id} 拆出")
         await cases.note(connection, case.id, now, who, Deed.SPLIT, f"编号 {_numbers(question_ids)} 拆到事项 {new}")
         return new
 
     async def _send_answer(
-        self, connection: Transaction, file: File, receivers: Sequence[CaseQuestion], words: str, now: datetime
+        self,
+        connection: Transaction,
+        file: File,
+        receivers: Sequence[CaseQuestion],
+        words: str,
+        step: int,
+        now: datetime,
     ) -> int:
-        people: dict[int, list[CaseQuestion]] = {}
-        for question in receivers:
-            people.setdefault(question.conversation, []).append(question)
-        who = self.called(file.case.department) or voice.STAFF
-        for theirs in people.values():
-            last = theirs[-1]
-            text = voice.STAFF_ANSWER.format(
-                voice.shortened(last.text or ""), _numbers(q.id for q in theirs), who, words
-            )
-            await self._write_to(connection, f"answer:{last.id}:{now.timestamp():.0f}", last, text, now, rated=True)
+        people = _by_person(receivers)
+        who = self.called(file.case.department) if file.is_dispatched else voice.STAFF
+        for theirs in people:
+            last, numbers = theirs[-1], _numbers(q.id for q in theirs)
+            text = voice.STAFF_ANSWER.format(voice.shortened(last.text or ""), numbers, who, words)
+            await self._write_to(connection, f"answer:{step}:{last.id}", last, text, now, rated=True)
         return len(people)
 
     async def _write_to(
@@ -341,6 +364,10 @@ class Casework:
         message = {"text": to_script(text, script), "rates": question.id if rated else None, "script": script}
         about = question.id if rated else None
         await outbox.put(self.store, connection, key, question.conversation, message, now, about)
+
+    async def _locked(self, connection: Transaction, number: int) -> File:
+        await cases.lock(connection, number)
+        return await self._file(connection, number)
 
     async def _file(self, connection: Transaction, number: int) -> File:
         case = await cases.by_id(connection, number)
@@ -363,6 +390,13 @@ class Casework:
     async def _do(self, work: Work[T]) -> T:
         now = self.clock()
         return await self.store.write(lambda connection: work(connection, now))
+
+
+def _by_person(questions: Iterable[CaseQuestion]) -> list[list[CaseQuestion]]:
+    people: dict[int, list[CaseQuestion]] = {}
+    for question in questions:
+        people.setdefault(question.conversation, []).append(question)
+    return list(people.values())
 
 
 def _numbers(numbers: Iterable[int]) -> str:

@@ -241,7 +241,8 @@ def _add_cases(parser: argparse.ArgumentParser) -> None:
         listing.add_argument("--mine", metavar="姓名", help="只看这个人认领的")
         listing.add_argument("--text", metavar="字词", help="问题或答复里有这些字")
         listing.add_argument("--overdue", action="store_true", help="只看超时的")
-        listing.add_argument("--most", type=int, default=100, metavar="条数", help="最多几条,0 为全部(默认 100)")
+        most = 0 if "export" in listing.prog else 100
+        listing.add_argument("--most", type=int, default=most, metavar="条数", help=f"最多几条,0 为全部(默认 {most})")
         listing.add_argument("--json", action="store_true", help="输出 JSON")
     show = add("show", "看一个事项的全部情况", by=False)
     show.add_argument("id", type=int, metavar="事项")

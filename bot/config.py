@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
 from bot.errors import ContentError, Problem
@@ -131,6 +131,12 @@ class TimeSettings(Frozen):
     """Own days off; they win over the national calendar, like `workdays`."""
     workdays: tuple[Day, ...] = ()
     answer_within_hours: Count = 24
+
+    @model_validator(mode="after")
+    def _opens_before_it_closes(self) -> "TimeSettings":
+        if self.work_from >= self.work_until:
+            raise PydanticCustomError("bad_hours", "closes before it opens")
+        return self
 
 
 class CaseSettings(Frozen):

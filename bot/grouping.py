@@ -1,5 +1,6 @@
 """Putting questions into cases: what means the same as a question already there joins its case, else opens one."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,11 +13,13 @@ from bot.matching.encoder import Floats
 from bot.matching.grouping import Near, OpenCases, same_details
 from bot.store import cases
 from bot.store.cases import CaseState, Deed, Kept, Opening, Place
-from bot.store.engine import Transaction
+from bot.store.engine import Store, Transaction
 
 BOT = "机器人"
 """Who opens cases, in their history."""
 _LOOKED_AT = 10
+_READ_ANEW = 500
+"""So many of the latest questions are read again when the encoder is another one; the others join nothing."""
 _NEAREST = 3
 Nearest = tuple[tuple[str, float], ...]
 """Titles of what the matcher took a question for, with its scores."""
@@ -80,9 +83,10 @@ class Grouping:
         same = next((a for a in alike if a.likeness >= self.join_above and _same(a.place, meaning)), None)
         if same:
             case = same.place.case
-            if opening.region and not same.place.region:
-                await cases.change(connection, case, cases.JOINABLE, {"region": opening.region})
-        else:
+            here = {"region": same.place.region or opening.region}
+            if not await cases.change(connection, case, cases.JOINABLE, here):
+                same = None  # answered a moment ago
+        if same is None:
             like = next((a.place.case for a in alike if a.place.state is not CaseState.IGNORED), None)
             case = await cases.add(connection, replace(opening, like=like), now)
             await cases.note(connection, case, now, BOT, Deed.OPENED)
@@ -99,20 +103,32 @@ class Grouping:
         if self._known is None:
             self._known = OpenCases(self._matcher.index.whitener.shape[1])
             self._seen = await cases.last_event(connection)
-            self._take_in(self._known, await cases.meanings(connection))
+            self._take_in(self._known, await cases.meanings(connection, self._matcher.encoder.version))
         changed, self._seen = await cases.touched_after(connection, self._seen)
         for case in changed:
             self._known.close(case)
         if changed:
-            self._take_in(self._known, await cases.meanings(connection, changed))
+            self._take_in(self._known, await cases.meanings(connection, self._matcher.encoder.version, changed))
         return self._known
+
+    def reset(self) -> None:
+        """Reads everything anew next time: what was just placed may not have been written."""
+        self._known = None
+
+    async def prepare(self, store: Store) -> None:
+        """Reads what another encoder, or none, has read, and then all that is known, before anybody waits for it."""
+        version = self._matcher.encoder.version
+        async with store.reading(long=True) as connection:
+            unread = await cases.unread(connection, version, _READ_ANEW)
+        for number, text in unread:
+            vector = (await asyncio.to_thread(self.meaning, text)).packed()
+            await store.write(lambda c, n=number, v=vector: cases.keep_vector(c, n, v, version))  # type: ignore[misc]
+        await store.write(self.up_to_date, long=True)
 
     def _take_in(self, known: OpenCases, questions: Iterable[Kept]) -> None:
         for one in questions:
-            if one.vector and one.encoder == self._matcher.encoder.version:
-                known.add(one.question, one.case, self._row(np.frombuffer(one.vector, np.float16).astype(np.float32)))
-            elif one.text:  # of another encoder: it is read anew
-                known.add(one.question, one.case, self._row(self.meaning(one.text).vector))
+            vector = np.frombuffer(one.vector, np.float16).astype(np.float32)
+            known.add(one.question, one.case, self._row(vector))
 
     async def _alike(self, connection: Transaction, near: Sequence[Near], region: str) -> list["_Alike"]:
         """Cases of the same place, or of none, that may be the same matter, the nearest first."""

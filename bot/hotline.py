@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from bot import voice
 from bot.casework import Casework, Satisfaction
@@ -15,7 +16,7 @@ from bot.errors import HotlineError
 from bot.grouping import Grouping, Meaning
 from bot.masking import mask
 from bot.store import cases, conversations, questions, retention
-from bot.store.cases import Deed, Opening, Reason
+from bot.store.cases import Opening, Reason
 from bot.store.conversations import Address, Conversation
 from bot.store.engine import Conflict, Store, Transaction
 from bot.store.questions import Feedback, NewQuestion, Record, Said, Ticket
@@ -23,6 +24,7 @@ from bot.text import Script, clean, to_script
 from bot.worktime import Clock, Worktime
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 MOST_TICKETS = 10
 NONE = -1
 """The position of 都不是 among the buttons of a question."""
@@ -152,7 +154,7 @@ class Hotline:
             await self.grouping.place(connection, record.root, meaning, nearest, opening, now)
             return now
 
-        opened = await self.store.write(work)
+        opened = await self._place(work)
         if now - opened > _STILL_NEW:
             return self.in_script(voice.ALREADY_HANDED_OVER.format(record.root), state)
         return self.in_script(self._handed_over(voice.ALL_RIGHT, record.root, now), state)
@@ -240,11 +242,12 @@ class Hotline:
         return bool(last and last.root == root != last.id and last.text == title and at - last.asked_at < _DOUBLE_TAP)
 
     async def _step(self, asked: Asked, conversation: Conversation) -> "_Turn":
-        if conversation.explains and not self.is_urgent(asked.text):
-            thanks = Reply(Outcome.SMALLTALK, voice.TOLD_STAFF)
-            return _Turn(asked.text, thanks, conversation.state, explains=conversation.explains)
         question = Question(asked.text, self.clock())
         reply, state = await self._think(question, conversation.state)
+        until = conversation.explains_until
+        if until and self.clock() <= until and reply.outcome in (Outcome.UNANSWERED, Outcome.SMALLTALK):
+            thanks = Reply(Outcome.SMALLTALK, self.in_script(voice.TOLD_STAFF, state), cases.WHY)
+            return _Turn(asked.text, thanks, state, conversation.explains)
         root = None
         if reply.chosen and conversation.id:
             async with self.store.reading() as connection:
@@ -257,6 +260,13 @@ class Hotline:
         if self.dialogue.is_familiar(question.text):
             return self.dialogue.step(question, state)
         return await asyncio.get_running_loop().run_in_executor(self._mind, self.dialogue.step, question, state)
+
+    async def _place(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        try:
+            return await self.store.write(work)
+        except BaseException:
+            self.grouping.reset()
+            raise
 
     async def _meaning(self, text: str) -> Meaning:
         return await asyncio.get_running_loop().run_in_executor(self._mind, self.grouping.meaning, text)
@@ -272,8 +282,6 @@ class Hotline:
             number = await questions.add(connection, self._new_question(asked, turn, id_, said))
             if reply.none_of_these and turn.root:
                 return await self._offer_staff(connection, replace(said, question=number), turn)
-            if turn.explains:
-                await self._pass_on(connection, turn.explains, kept(turn.text), now)
             if meaning is None:
                 return replace(said, question=number)
             opening = Opening(
@@ -285,15 +293,10 @@ class Hotline:
             await questions.keep_reply(connection, ticketed)
             return ticketed
 
-        kept_as = await self.store.write(work)
+        kept_as = await self._place(work)
         place_and_intent = " ".join(filter(None, (reply.intent, reply.region)))
         log.info("question %s: %s %s %s", kept_as.question, reply.outcome, place_and_intent, reply.score)
         return kept_as
-
-    async def _pass_on(self, connection: Transaction, question: int, why: str, now: datetime) -> None:
-        case = await cases.of_ticket(connection, question)
-        if case is not None:
-            await cases.note(connection, case, now, voice.CITIZEN, Deed.NOTED, f"编号 {question} 不满意：{why}")
 
     async def _offer_staff(self, connection: Transaction, said: Said, turn: "_Turn") -> Said:
         root = await questions.by_id(connection, turn.root or 0)
@@ -380,8 +383,6 @@ class _Turn:
     root: int | None = None
     """The question it settles."""
     reason: Reason | None = None
-    explains: int | None = None
-    """The question whose answer did not satisfy, and this says why."""
 
 
 def _script(state: State) -> Script:

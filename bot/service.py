@@ -48,7 +48,7 @@ class Service:
             opening.push_async_callback(self.store.close)
             opening.callback(self.hotline.close)
             await self.store.migrate()
-            await self.store.write(self.grouping.up_to_date, long=True)  # before anybody waits for it
+            await self.grouping.prepare(self.store)
             opening.push_async_callback(self._let_lead)
             if self.edge:
                 opening.push_async_callback(self.edge.close)

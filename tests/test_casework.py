@@ -1,6 +1,7 @@
 """Staff's side of what could not be answered, through the real parts: Telegram played, the database and CLI real."""
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
@@ -91,13 +92,94 @@ async def test_three_ask_the_same_and_one_answer_reaches_all_and_who_is_not_sati
     first = (await work_list(hotline))[0]
     assert (first["id"], first["state"], first["waiting"], first["reopened"]) == (matter["id"], "new", 1, 1)
     _, page, _ = await hotline("cases", "show", number)
-    assert "不满意：三天过了还是坏的" in page
+    assert "三天过了还是坏的" in page
     assert "已送达" in page
 
     await hotline("cases", "answer", number, "今天一定修好。", "--as", "管理员", "--yes")
     assert "今天一定修好" in (await citizens[1].hears()).text
     await line.quiet()
     assert len(line.telegram.texts(3)) == len(line.telegram.texts(4)) == 2, "nobody else hears of it again"
+
+
+async def test_why_it_did_not_satisfy_is_asked_for_a_while_and_swallows_no_question(line: Line) -> None:
+    (anna,) = await everybody_asks(line, OTHER)
+    await line.service.casework.answer(1, "请找人社局。", "管理员")
+    await anna.hears()
+    await anna.taps("不满意")
+    assert "E办证" in (await anna.says("南京房产证能在网上办吗")).text, "what can be answered is answered"
+    line.clock.passes(minutes=20)
+    assert "编号" in (await anna.says("养老金怎么认证")).text, "and later it is a new question"
+
+
+async def test_what_they_say_of_an_answer_goes_when_they_withdraw(line: Line, hotline: Hotline) -> None:
+    anna, bert = await everybody_asks(line, *ALIKE[:2])
+    await line.service.casework.answer(1, "已报修。", "管理员")
+    await anna.hears()
+    await bert.hears()
+    await anna.taps("不满意")
+    await anna.says("我是302的老李，还是坏的")
+    assert "老李" in (await hotline("cases", "show", "1"))[1]
+    await anna.says("/forget")
+    await anna.taps("确定删除")
+    assert "老李" not in (await hotline("cases", "show", "1"))[1]
+    assert "老李" not in (await hotline("cases", "show", "1", "--json"))[1]
+    assert await work_list(hotline) == [], "nobody waits any more"
+    await bert.taps("不满意")
+    assert [(c["id"], c["waiting"]) for c in await work_list(hotline)] == [(1, 1)], "but whoever is not content does"
+
+
+async def test_two_answers_within_one_second_both_arrive(line: Line) -> None:
+    (anna,) = await everybody_asks(line, OTHER)
+    casework = line.service.casework
+    await casework.answer(1, "第一次答复。", "管理员")
+    await casework.reopen(1, "管理员")
+    await casework.answer(1, "第二次答复。", "管理员")
+    assert "第一次" in (await anna.hears()).text
+    assert "第二次" in (await anna.hears()).text
+
+
+async def test_one_person_with_two_numbers_hears_once_and_closes_both(line: Line, hotline: Hotline) -> None:
+    (anna,) = await everybody_asks(line, ALIKE[0])
+    await anna.says(ALIKE[1])
+    assert await line.service.casework.answer(1, "已报修。", "管理员") == 1
+    assert "编号 1、2" in (await anna.hears()).text
+    anna.press("满意")
+    await line.quiet()
+    assert [c["id"] for c in await work_list(hotline, "--state", "closed")] == [1]
+
+
+async def test_a_merged_case_keeps_the_city_of_either(line: Line) -> None:
+    await everybody_asks(line, OTHER, f"南京{ALIKE[0]}")
+    await line.service.casework.merge(2, 1, "管理员")
+    assert (await line.service.casework.file(1)).case.region == "南京市"
+
+
+async def test_numbers_and_denials_are_never_the_same_matter(line: Line) -> None:
+    citizens = await everybody_asks(line, "路灯坏了半年没人修", "路灯坏了3年没人修")
+    assert len(await line.service.casework.listed(Filter())) == 2
+    await citizens[0].says("/forget")
+    await citizens[0].taps("确定删除")
+    await line.citizen(9).says("路灯坏了4年没人修")
+    assert len(await line.service.casework.listed(Filter())) == 2
+
+
+async def test_an_answer_is_signed_by_a_department_only_if_staff_gave_it_there(line: Line) -> None:
+    anna = line.citizen(1)
+    await anna.says("南京房产证能在网上办吗")
+    await anna.taps("没解决")
+    await anna.taps("转人工")
+    await line.service.casework.answer(1, "请到窗口办。", "管理员")
+    assert "工作人员答复：" in (await anna.hears()).text
+
+
+async def test_without_a_terminal_nothing_is_sent_unasked(
+    line: Line, hotline: Hotline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await everybody_asks(line, OTHER)
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    code, out, error = await hotline("cases", "answer", "1", "答复", "--as", "管理员")
+    assert (code, "没有发送" in error) == (1, True)
+    assert "发给 1 人" in out
 
 
 async def test_a_case_is_closed_when_all_are_content(line: Line, hotline: Hotline) -> None:

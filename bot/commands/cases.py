@@ -73,7 +73,7 @@ def _show(config: Config, options: argparse.Namespace) -> int:
     file, casework = _work(config, look)
     now = datetime.now(config.zone)
     if options.json:
-        print(json.dumps({**_as_json(file, now), **_details(file)}, ensure_ascii=False))
+        print(json.dumps({**_as_json(file, now), **_details(file, now)}, ensure_ascii=False))
     else:
         print("\n".join(_page(file, casework, now)))
     return 0
@@ -131,14 +131,14 @@ def _answer(config: Config, options: argparse.Namespace) -> int:
     text = _canned(config, options.canned) if options.canned else options.text
     if not text:
         raise HotlineError("请写答复,或用 --canned 名称 选一条常用答复")
+    _work(config, lambda casework: _is_known(casework, options.who))
     seen: list[int] | None = None
     if not options.yes:
         file = _work(config, lambda casework: casework.file(options.id))
         receivers = [q for q in file.waiting if q.id not in options.leave_out]
         print("\n".join(_preview(file, receivers, text)))
-        if input("发送吗?(是/否)").strip().lower() not in {"是", "y", "yes"}:
-            print("没有发送")
-            return 0
+        if not _agreed():
+            raise HotlineError("没有发送")
         seen = [q.id for q in file.waiting]
 
     async def send(casework: Casework) -> int:
@@ -148,6 +148,17 @@ def _answer(config: Config, options: argparse.Namespace) -> int:
     people = _work(config, send)
     print(f"事项 {options.id} 已答复,发给 {people} 人;运行中的 hotline serve 会马上送达")
     return 0
+
+
+async def _is_known(casework: Casework, name: str) -> None:
+    casework.person(name)
+
+
+def _agreed() -> bool:
+    try:
+        return input("发送吗?(是/否)").strip().lower() in {"是", "y", "yes"}
+    except EOFError:
+        return False
 
 
 def _do(
@@ -206,7 +217,7 @@ def _as_json(file: File, now: datetime) -> dict[str, Any]:
     }
 
 
-def _details(file: File) -> dict[str, Any]:
+def _details(file: File, now: datetime) -> dict[str, Any]:
     case = file.case
     return {
         "like": case.like_id,
@@ -216,16 +227,22 @@ def _details(file: File) -> dict[str, Any]:
             {
                 "ticket": q.id,
                 "text": q.text,
-                "asked_at": q.asked_at.isoformat(timespec="seconds"),
+                "asked_at": q.asked_at.astimezone(now.tzinfo).isoformat(timespec="seconds"),
                 "region": q.region,
                 "delivery": q.delivery,
                 "satisfaction": q.satisfaction,
+                "why": q.why,
                 "nearest": [{"title": title, "score": score} for title, score in q.nearest],
             }
             for q in file.questions
         ],
         "history": [
-            {"at": e.at.isoformat(timespec="seconds"), "who": e.who, "what": e.what, "note": e.note}
+            {
+                "at": e.at.astimezone(now.tzinfo).isoformat(timespec="seconds"),
+                "who": e.who,
+                "what": e.what,
+                "note": e.note,
+            }
             for e in file.history
         ],
     }
@@ -267,6 +284,7 @@ def _question(question: CaseQuestion, now: datetime) -> str:
         question.region,
         voice.DELIVERIES.get(question.delivery, ""),
         voice.SATISFACTION.get(question.satisfaction, ""),
+        question.why and f"({question.why})",
         "" if question.is_reachable else "联系不上",
     )
     return "  ".join([f"编号 {question.id}", _when(question.asked_at, now), text, *filter(None, marks)])

@@ -39,6 +39,8 @@ class OpenCases:
     def __init__(self, dimensions: int) -> None:
         self._rows: Floats = np.zeros((FIRST_ROOM, dimensions), np.float32)
         """One for each case, of length 1; those after the last case are spare."""
+        self._sums: Floats = np.zeros((FIRST_ROOM, dimensions), np.float32)
+        """Of the questions of each case; beside the rows."""
         self._cases: list[int] = []
         """The case of each row."""
         self._places: dict[int, int] = {}
@@ -57,18 +59,22 @@ class OpenCases:
 
     def add(self, question: int, case: int, row: Floats) -> None:
         """Takes in a question's vector of length 1; a question that is here already gets this vector and case."""
-        if self._case.get(question, case) != case:
-            self.remove(question)
+        self.remove(question)
         self._case[question] = case
         self._questions[case][question] = np.array(row, np.float32)  # a copy: a view would keep its whole array
-        self._place(case)
+        place = self._place(case)
+        self._point(place, self._sums[place] + row)
 
     def remove(self, question: int) -> None:
         """Drops a question, and with its last one the case; one that is not here is as good as dropped."""
         case = self._case.pop(question, None)
         if case is not None:
-            del self._questions[case][question]
-            self._place(case)
+            rest = self._questions[case]
+            del rest[question]
+            if rest:  # summed anew: what is taken away from a sum leaves crumbs
+                self._point(self._places[case], np.sum(list(rest.values()), axis=0))
+            else:
+                self._drop(case)
 
     def merge(self, case: int, into: int) -> None:
         """Moves all questions of `case` into another."""
@@ -77,8 +83,10 @@ class OpenCases:
 
     def close(self, case: int) -> None:
         """Drops all questions of `case`."""
-        for question in list(self._questions.get(case, {})):
-            self.remove(question)
+        for question in self._questions.get(case, {}):
+            del self._case[question]
+        if case in self._places:
+            self._drop(case)
 
     def nearest(self, row: Floats, most: int) -> list[Near]:
         """At most so many cases, the nearest first; of equally near ones the older, that is the lower number."""
@@ -90,25 +98,26 @@ class OpenCases:
         near = [Near(self._cases[i], float(likeness[i])) for i in top]
         return sorted(near, key=lambda n: (-n.likeness, n.case))
 
-    def _place(self, case: int) -> None:
-        """Brings the row of a case in line with its questions."""
-        questions = self._questions[case]
-        if not questions:
-            self._drop(case)
-            return
+    def _place(self, case: int) -> int:
+        """The row of a case, a new one where it has none."""
         place = self._places.setdefault(case, len(self._cases))
         if place == len(self._cases):
             self._cases.append(case)
             if place == len(self._rows):
-                self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
-        mean = np.mean(list(questions.values()), axis=0)
-        self._rows[place] = mean / max(1e-9, float(np.linalg.norm(mean)))
+                self._rows, self._sums = (np.concatenate([a, np.zeros_like(a)]) for a in (self._rows, self._sums))
+            self._sums[place] = 0
+        return place
+
+    def _point(self, place: int, total: Floats) -> None:
+        """Turns a case's row to where its questions point together."""
+        self._sums[place] = total
+        self._rows[place] = total / max(1e-9, float(np.linalg.norm(total)))
 
     def _drop(self, case: int) -> None:
         del self._questions[case]
         place, last = self._places.pop(case), self._cases.pop()
         if last != case:  # the last row fills the gap
-            self._rows[place] = self._rows[len(self._cases)]
+            self._rows[place], self._sums[place] = self._rows[len(self._cases)], self._sums[len(self._cases)]
             self._cases[place], self._places[last] = last, place
 
 

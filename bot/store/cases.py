@@ -27,6 +27,8 @@ class CaseState(StrEnum):
     """Nobody waits for it any more: all who asked had their data deleted."""
 
 
+WHY = "why"
+"""What stands as intent of a message that says why an answer did not satisfy."""
 OPEN = (CaseState.NEW, CaseState.CLAIMED)
 JOINABLE = (*OPEN, CaseState.IGNORED)
 
@@ -119,6 +121,8 @@ class CaseQuestion:
     """Titles of the intents and topics it was nearest to, with the matcher's scores."""
     delivery: str
     """Where the answer to it stands: an OutboxState, or empty."""
+    why: str = ""
+    """What the citizen wrote after 不满意."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +201,7 @@ async def listed(connection: Transaction, which: Filter, now: datetime) -> list[
     if which.department:
         where.append(c.department == which.department)
     if which.region:
-        where.append(c.region == which.region)
+        where.append(c.region.startswith(which.region, autoescape=True))
     if which.claimed_by:
         where.append(c.claimed_by == which.claimed_by)
     if which.overdue_at:
@@ -225,6 +229,7 @@ async def questions_of(connection: Transaction, case_ids: Sequence[int]) -> dict
         .order_by(q.id)
     )  # fmt: skip
     rows, deliveries = (await connection.execute(query)).all(), await _deliveries(connection, case_ids)
+    reasons = await _reasons(connection, case_ids)
     found: dict[int, list[CaseQuestion]] = {case_id: [] for case_id in case_ids}
     for row in rows:
         found[row.case_id].append(
@@ -232,6 +237,7 @@ async def questions_of(connection: Transaction, case_ids: Sequence[int]) -> dict
                 row.id, row.text, row.asked_at, row.region, row.conversation_id, row.script, row.chosen_script,
                 row.channel, bool(row.is_reachable), row.settled_at, row.satisfaction,
                 tuple((title, float(score)) for title, score in row.nearest or ()), deliveries.get(row.id, ""),
+                "；".join(reasons.get(row.id, ())),
             )
         )  # fmt: skip
     return found
@@ -244,6 +250,21 @@ async def _deliveries(connection: Transaction, case_ids: Sequence[int]) -> dict[
     return {row.question_id: row.state for row in await connection.execute(query.order_by(o.id))}
 
 
+async def _reasons(connection: Transaction, case_ids: Sequence[int]) -> dict[int, list[str]]:
+    """What citizens wrote after 不满意, by question."""
+    asked, said = questions.alias(), questions.c
+    query = (
+        select(said.parent_id, said.text)
+        .join(asked, asked.c.id == said.parent_id)
+        .where(asked.c.case_id.in_(case_ids), said.intent == WHY, said.text.is_not(None))
+        .order_by(said.id)
+    )
+    found: dict[int, list[str]] = {}
+    for row in await connection.execute(query):
+        found.setdefault(row.parent_id, []).append(row.text)
+    return found
+
+
 async def history(connection: Transaction, case_id: int) -> list[Event]:
     """Every step, oldest first."""
     e = events.c
@@ -251,9 +272,16 @@ async def history(connection: Transaction, case_id: int) -> list[Event]:
     return [Event(row.at, row.who, Deed(row.what), row.note) for row in rows]
 
 
-async def note(connection: Transaction, case_id: int, now: datetime, who: str, what: Deed, text: str = "") -> None:
-    """One more step in a case's history."""
-    await connection.execute(_NOTE, {"case_id": case_id, "at": now, "who": who, "what": what, "note": text})
+async def note(connection: Transaction, case_id: int, now: datetime, who: str, what: Deed, text: str = "") -> int:
+    """One more step in a case's history; its number."""
+    values = {"case_id": case_id, "at": now, "who": who, "what": what, "note": text}
+    return int((await connection.execute(_NOTE, values)).scalar_one())
+
+
+async def lock(connection: Transaction, *case_ids: int) -> None:
+    """Nobody else works on these until the transaction ends: what is read from here on stays true."""
+    query = select(cases.c.id).where(cases.c.id.in_(case_ids)).order_by(cases.c.id)
+    await connection.execute(query.with_for_update())
 
 
 async def change(
@@ -295,9 +323,9 @@ async def settle(connection: Transaction, question_ids: Sequence[int], now: date
     await connection.execute(update(questions).where(questions.c.id.in_(question_ids)).values(settled_at=now))
 
 
-async def satisfied(connection: Transaction, question: int, how: str) -> None:
-    """What the citizen thinks of staff's answer."""
-    await connection.execute(update(questions).where(questions.c.id == question).values(satisfaction=how))
+async def satisfied(connection: Transaction, question_ids: Sequence[int], how: str) -> None:
+    """What the citizen thinks of staff's answer to these."""
+    await connection.execute(update(questions).where(questions.c.id.in_(question_ids)).values(satisfaction=how))
 
 
 async def close_answered_before(connection: Transaction, moment: datetime) -> int:
@@ -320,7 +348,9 @@ class Place:
 async def places(connection: Transaction, case_ids: Sequence[int]) -> dict[int, Place]:
     """Those of the cases that may be joined."""
     first = questions.alias()
-    begun = select(func.min(questions.c.id)).where(questions.c.case_id == cases.c.id).correlate(cases).scalar_subquery()
+    q = questions.c
+    known = (q.case_id == cases.c.id, q.text.is_not(None))
+    begun = select(func.min(q.id)).where(*known).correlate(cases).scalar_subquery()
     query = (
         select(cases.c.id, cases.c.state, cases.c.region, first.c.text)
         .select_from(cases.outerjoin(first, first.c.id == begun))
@@ -336,16 +366,29 @@ class Kept:
 
     question: int
     case: int
-    vector: bytes | None
-    encoder: str
-    text: str | None
+    vector: bytes
 
 
-async def meanings(connection: Transaction, among: Sequence[int] | None = None) -> list[Kept]:
-    """Of every question in a case that may be joined; of these cases only, where some are named."""
+async def unread(connection: Transaction, encoder: str, most: int) -> list[tuple[int, str]]:
+    """The latest questions of joinable cases that this encoder has not read: number and words."""
     q = questions.c
-    query = select(q.id, q.case_id, q.vector, q.encoder, q.text).join(cases, cases.c.id == q.case_id)
-    query = query.where(cases.c.state.in_(JOINABLE), *([cases.c.id.in_(among)] if among is not None else []))
+    query = select(q.id, q.text).join(cases, cases.c.id == q.case_id)
+    query = query.where(cases.c.state.in_(JOINABLE), q.text.is_not(None), q.encoder != encoder)
+    return [(row.id, row.text) for row in await connection.execute(query.order_by(q.id.desc()).limit(most))]
+
+
+async def keep_vector(connection: Transaction, question: int, vector: bytes, encoder: str) -> None:
+    """What a question means to the encoder."""
+    values = {"vector": vector, "encoder": encoder}
+    await connection.execute(update(questions).where(questions.c.id == question).values(values))
+
+
+async def meanings(connection: Transaction, encoder: str, among: Sequence[int] | None = None) -> list[Kept]:
+    """Of every question in a case that may be joined, or in one of these, as this encoder read it."""
+    q = questions.c
+    query = select(q.id, q.case_id, q.vector).join(cases, cases.c.id == q.case_id)
+    which = [cases.c.id.in_(among)] if among is not None else []
+    query = query.where(cases.c.state.in_(JOINABLE), q.vector.is_not(None), q.encoder == encoder, *which)
     return [Kept(*row) for row in await connection.execute(query.order_by(q.id))]
 
 
@@ -366,8 +409,10 @@ _OWN = [cases.c[name] for name in (
 )]  # fmt: skip
 _COUNT = func.count(questions.c.id)
 _ADD = insert(cases).returning(cases.c.id)
-_NOTE = insert(events)
-_TOUCHED = select(events.c.id, events.c.case_id).where(events.c.id > bindparam("last"))
+_NOTE = insert(events).returning(events.c.id)
+_HARMLESS = (Deed.NOTED, Deed.CLAIMED, Deed.ASSIGNED, Deed.SENT_BACK, Deed.RATED)
+"""Deeds after which a case has the same questions and may still be joined."""
+_TOUCHED = select(events.c.id, events.c.case_id).where(events.c.id > bindparam("last"), events.c.what.not_in(_HARMLESS))
 _TAKE = update(questions).where(questions.c.id == bindparam("number"))
 
 

@@ -31,7 +31,9 @@ class Conversation:
     blocked: bool = False
     """Nothing can be sent there, as far as we know."""
     explains: int | None = None
-    """The question whose answer did not satisfy them: what they write next says why."""
+    """The question whose answer did not satisfy them: what they write next says why …"""
+    explains_until: datetime | None = None
+    """… until then."""
 
 
 async def load(connection: Transaction, address: Address) -> Conversation:
@@ -39,7 +41,7 @@ async def load(connection: Transaction, address: Address) -> Conversation:
     row = (await connection.execute(_LOAD, asdict(address))).one_or_none()
     if row is None:
         return Conversation(address)
-    return Conversation(address, row.id, _state(row), row.blocked_at is not None, row.explains)
+    return Conversation(address, row.id, _state(row), row.blocked_at is not None, row.explains, row.explains_until)
 
 
 async def save(connection: Transaction, conversation: Conversation, state: State, now: datetime) -> int:
@@ -53,10 +55,12 @@ async def save(connection: Transaction, conversation: Conversation, state: State
     return int((await connection.execute(_ADD, values)).scalar_one())
 
 
-async def expect_why(connection: Transaction, question: int) -> None:
-    """What is written next in a question's conversation says why its answer did not satisfy."""
+async def expect_why(connection: Transaction, question: int, until: datetime | None) -> None:
+    """What is written next in a question's conversation says why its answer did not satisfy; None: no more."""
     here = select(questions.c.conversation_id).where(questions.c.id == question).scalar_subquery()
-    await connection.execute(update(conversations).where(conversations.c.id == here).values(explains=question))
+    await connection.execute(
+        update(conversations).where(conversations.c.id == here).values(explains=question, explains_until=until)
+    )
 
 
 async def block(connection: Transaction, channel: str, chat: int, since: datetime | None) -> None:

@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, delete, exists, or_, select, update
 
-from bot.store.cases import JOINABLE, CaseState, Deed, note
+from bot.store.cases import JOINABLE, OPEN, CaseState, Deed, note
 from bot.store.engine import Transaction
 from bot.store.inbox import InboxState
 from bot.store.outbox import OutboxState
-from bot.store.schema import cases, conversations, outbox, questions, updates
+from bot.store.schema import cases, conversations, events, outbox, questions, updates
 
 _EMPTIED: dict[str, Any] = {"state": InboxState.DONE, "raw": None, "text": "", "error": ""}
 _ADDRESS: dict[str, Any] = {"chat_id": None, "user_id": None, "pending": [], "about": "", "region": ""}
@@ -38,6 +38,13 @@ async def forget_before(connection: Transaction, day: datetime) -> int:
     silent = (conversations.c.seen_at < day, conversations.c.chat_id.is_not(None))
     waiting = select(outbox.c.conversation_id).where(outbox.c.state == OutboxState.QUEUED)
     await connection.execute(update(conversations).where(*silent, conversations.c.id.not_in(waiting)).values(_ADDRESS))
+    await connection.execute(update(events).where(events.c.at < day).values(note=""))
+    waits = exists().where(
+        questions.c.case_id == cases.c.id, questions.c.text.is_not(None), questions.c.settled_at.is_(None)
+    )
+    left = select(cases.c.id).where(cases.c.state.in_(OPEN), cases.c.opened_at < day, ~waits)
+    for case_id in (await connection.execute(left)).scalars().all():
+        await _end(connection, case_id)
     old = (updates.c.received_at < day, updates.c.state == InboxState.PARKED)
     await connection.execute(update(updates).where(*old).values(_EMPTIED))
     return count
@@ -58,5 +65,13 @@ async def _withdraw(connection: Transaction, conversation_ids: Sequence[int], no
     for case_id, others_wait in (await connection.execute(left)).all():
         await note(connection, case_id, now, who, Deed.WITHDRAWN)
         if not others_wait:
-            gone = {"state": CaseState.WITHDRAWN}
-            await connection.execute(update(cases).where(cases.c.id == case_id).values(gone))
+            await _end(connection, case_id)
+
+
+async def _end(connection: Transaction, case_id: int) -> None:
+    """Nobody waits for it any more; where others have their answer, it is answered."""
+    q = questions.c
+    settled = select(q.id).where(q.case_id == case_id, q.text.is_not(None), q.settled_at.is_not(None)).limit(1)
+    has_answers = (await connection.execute(settled)).first() is not None
+    state = CaseState.ANSWERED if has_answers else CaseState.WITHDRAWN
+    await connection.execute(update(cases).where(cases.c.id == case_id).values(state=state))

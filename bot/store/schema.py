@@ -82,7 +82,8 @@ conversations = Table(
     Column("chosen_script", String(4), nullable=False, default=""),
     Column("pending", JSON, nullable=False, default=list),
     Column("about", String(128), nullable=False, default=""),
-    Column("explains", BigInteger),  # the question whose answer did not satisfy: what they write next says why
+    Column("explains", BigInteger),  # the question whose answer did not satisfy: what they write next says why …
+    Column("explains_until", Moment),  # … until then
     Column("seen_at", Moment, nullable=False),
     Column("blocked_at", Moment),
     UniqueConstraint("channel", "chat_id", "user_id"),

@@ -67,7 +67,10 @@ def _added() -> dict[str, list[sa.Column[Any]]]:
             _text("satisfaction", 16),
         ],
         "outbox": [sa.Column("question_id", sa.BigInteger(), nullable=True)],
-        "conversations": [sa.Column("explains", sa.BigInteger(), nullable=True)],
+        "conversations": [
+            sa.Column("explains", sa.BigInteger(), nullable=True),
+            sa.Column("explains_until", sa.DateTime(), nullable=True),
+        ],
     }
 
 
