@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ from bot.content.models import Department
 from bot.errors import HotlineError
 from bot.store import cases, conversations, outbox
 from bot.store.cases import Case, CaseQuestion, CaseState, Deed, Event, Filter, Opening, Reason
+from bot.store.conversations import Address
 from bot.store.engine import Store, Transaction
 from bot.text import Script, clean, to_script
 from bot.worktime import Clock, Worktime
@@ -20,6 +21,8 @@ T = TypeVar("T")
 Work = Callable[[Transaction, datetime], Awaitable[T]]
 _DONE = (CaseState.ANSWERED, CaseState.CLOSED)
 _REOPENABLE = (*_DONE, CaseState.IGNORED, CaseState.WITHDRAWN)
+_STAFF_CHANNEL = "telegram"
+_MOST_REMINDED = 20
 _WHY_WITHIN = timedelta(minutes=15)
 
 
@@ -60,11 +63,40 @@ class File:
         return [q for q in self.questions if q.settled_at is None and q.text is not None]
 
 
+class Cards:
+    """Has the cards in staff's chat brought up to date; without such a chat it does nothing."""
+
+    def __init__(self, store: Store, chat: int) -> None:
+        self.store, self.chat = store, chat
+
+    async def refresh(self, connection: Transaction, number: int, now: datetime) -> None:
+        """Queues a case's card, once however much happens to it meanwhile."""
+        if self.chat:
+            room = await self._room(connection, now)
+            await outbox.put_again(self.store, connection, f"card:{number}", room, {"card": number}, now)
+
+    async def tell(self, connection: Transaction, key: str, text: str, now: datetime) -> None:
+        """Queues a message to staff."""
+        if self.chat:
+            await outbox.put(self.store, connection, key, await self._room(connection, now), {"text": text}, now)
+
+    async def report(self, connection: Transaction, day: date, now: datetime) -> None:
+        """Queues a day's report, once."""
+        if self.chat:
+            room = await self._room(connection, now)
+            await outbox.put(self.store, connection, f"report:{day}", room, {"report": day.isoformat()}, now)
+
+    async def _room(self, connection: Transaction, now: datetime) -> int:
+        room = await conversations.load(connection, Address(_STAFF_CHANNEL, self.chat, self.chat))
+        return room.id or await conversations.save(connection, room, room.state, now)
+
+
 class Casework:
     """The work list, for every place where staff work."""
 
     def __init__(self, config: Config, departments: Mapping[str, Department], store: Store, clock: Clock) -> None:
         self.config, self.departments, self.store, self.clock = config, departments, store, clock
+        self.cards = Cards(store, config.staff.chat_id)
         self.worktime = Worktime(config.time)
 
     # ---- looking
@@ -120,7 +152,7 @@ class Casework:
             mine = {"state": CaseState.CLAIMED, "claimed_by": who}
             if not await cases.change(connection, number, (CaseState.NEW,), mine):
                 await self._too_late(connection, number)
-            await cases.note(connection, number, now, who, Deed.CLAIMED)
+            await self._note(connection, number, now, who, Deed.CLAIMED)
 
         await self._do(work)
 
@@ -130,10 +162,12 @@ class Casework:
         due = self.worktime.due(now)
 
         async def work(connection: Transaction, now: datetime) -> None:
-            if not await cases.change(connection, number, cases.OPEN, {"department": key, "due_at": due}):
+            if not await cases.change(
+                connection, number, cases.OPEN, {"department": key, "due_at": due, "reminded": 0}
+            ):
                 await self._too_late(connection, number)
             what = "：".join(filter(None, (self.called(key), remark)))
-            step = await cases.note(connection, number, now, who, Deed.ASSIGNED, what)
+            step = await self._note(connection, number, now, who, Deed.ASSIGNED, what)
             file = await self._file(connection, number)
             for theirs in _by_person(file.waiting):
                 last, numbers = theirs[-1], _numbers(q.id for q in theirs)
@@ -152,7 +186,7 @@ class Casework:
             if not await cases.change(connection, number, cases.OPEN, again):
                 await self._too_late(connection, number)
             note = "：".join(filter(None, (self.called(file.case.department), reason)))
-            await cases.note(connection, number, now, who, Deed.SENT_BACK, note)
+            await self._note(connection, number, now, who, Deed.SENT_BACK, note)
 
         await self._do(work)
 
@@ -163,7 +197,7 @@ class Casework:
 
         async def work(connection: Transaction, now: datetime) -> None:
             await self._file(connection, number)
-            await cases.note(connection, number, now, who, Deed.NOTED, text)
+            await self._note(connection, number, now, who, Deed.NOTED, text)
 
         await self._do(work)
 
@@ -196,7 +230,7 @@ class Casework:
             }  # fmt: skip
             if not await cases.change(connection, number, cases.OPEN, done, "", who):
                 await self._too_late(connection, number)
-            step = await cases.note(connection, number, now, who, Deed.ANSWERED, words)
+            step = await self._note(connection, number, now, who, Deed.ANSWERED, words)
             await cases.settle(connection, [q.id for q in receivers], now)
             return await self._send_answer(connection, file, receivers, words, step, now)
 
@@ -210,7 +244,7 @@ class Casework:
             gone = {"state": CaseState.IGNORED, "ignored_people": file.case.askers, "like_id": None}
             if not await cases.change(connection, number, cases.OPEN, gone, "", who):
                 await self._too_late(connection, number)
-            await cases.note(connection, number, now, who, Deed.IGNORED, reason)
+            await self._note(connection, number, now, who, Deed.IGNORED, reason)
 
         await self._do(work)
 
@@ -232,8 +266,8 @@ class Casework:
             region = target.case.region or file.case.region
             together = {"due_at": earliest, "like_id": None, "region": region}
             await cases.change(connection, into, cases.OPEN, together)
-            await cases.note(connection, number, now, who, Deed.MERGED, f"并入事项 {into}")
-            await cases.note(connection, into, now, who, Deed.MERGED, f"并入了事项 {number}")
+            await self._note(connection, number, now, who, Deed.MERGED, f"并入事项 {into}")
+            await self._note(connection, into, now, who, Deed.MERGED, f"并入了事项 {number}")
 
         await self._do(work)
 
@@ -253,7 +287,7 @@ class Casework:
             if not await cases.change(connection, number, _REOPENABLE, self._again(now)):
                 await self._too_late(connection, number)
             await cases.settle(connection, [q.id for q in file.questions], None)
-            await cases.note(connection, number, now, who, Deed.REOPENED, reason)
+            await self._note(connection, number, now, who, Deed.REOPENED, reason)
 
         await self._do(work)
 
@@ -270,7 +304,7 @@ class Casework:
             person = next((q.conversation for q in file.questions if q.id == question), None)
             theirs = [q.id for q in file.questions if q.conversation == person and (q.settled_at or q.id == question)]
             await cases.satisfied(connection, theirs, how)
-            await cases.note(
+            await self._note(
                 connection, number, now, citizen, Deed.RATED, f"编号 {question}：{voice.SATISFACTION[how]}"
             )
             if how is Satisfaction.UNSATISFIED:
@@ -287,7 +321,7 @@ class Casework:
         file = await self._file(connection, number)
         again = {**self._again(now), "reopened": file.case.reopened + 1}
         if await cases.change(connection, number, _REOPENABLE, again):
-            await cases.note(connection, number, now, who, Deed.REOPENED, f"编号 {question} 不满意")
+            await self._note(connection, number, now, who, Deed.REOPENED, f"编号 {question} 不满意")
 
     async def _close_if_all_are_content(self, connection: Transaction, number: int, who: str, now: datetime) -> None:
         file = await self._file(connection, number)
@@ -295,7 +329,28 @@ class Casework:
         if all(q.satisfaction in content for q in file.questions if q.text is not None) and await cases.change(
             connection, number, (CaseState.ANSWERED,), {"state": CaseState.CLOSED}
         ):
-            await cases.note(connection, number, now, who, Deed.CLOSED, "都满意")
+            await self._note(connection, number, now, who, Deed.CLOSED, "都满意")
+
+    async def remind(self) -> int:
+        """Tells staff's chat which deadlines are near or over, each once; how many."""
+        soon = self.clock() + timedelta(hours=self.config.cases.remind_hours_before)
+
+        async def work(connection: Transaction, now: datetime) -> int:
+            found = await cases.to_remind(connection, now, soon, _MOST_REMINDED)
+            for heading, is_over in ((voice.DUE_SOON, False), (voice.OVERDUE, True)):
+                numbers = [number for number, over in found if over is is_over]
+                if numbers:
+                    key = f"remind:{heading}:{now.timestamp()}"
+                    await self.cards.tell(connection, key, f"{heading}：事项 {_numbers(numbers)}", now)
+                for number in numbers:
+                    await self.cards.refresh(connection, number, now)
+            return len(found)
+
+        return await self._do(work)
+
+    async def report(self) -> None:
+        """Has today's report sent to staff's chat."""
+        await self._do(lambda connection, now: self.cards.report(connection, now.date(), now))
 
     async def close_old(self) -> int:
         """Closes what was answered so long ago that nobody will complain any more; how many cases."""
@@ -309,7 +364,14 @@ class Casework:
     # ---- inside
 
     def _again(self, now: datetime) -> dict[str, object]:
-        return {"state": CaseState.NEW, "claimed_by": "", "due_at": self.worktime.due(now)}
+        return {"state": CaseState.NEW, "claimed_by": "", "due_at": self.worktime.due(now), "reminded": 0}
+
+    async def _note(
+        self, connection: Transaction, number: int, now: datetime, who: str, what: Deed, text: str = ""
+    ) -> int:
+        """One more step in a case's history, and its card shows it."""
+        await self.cards.refresh(connection, number, now)
+        return await cases.note(connection, number, now, who, what, text)
 
     async def _split(
         self, connection: Transaction, file: File, question_ids: Sequence[int], who: str, now: datetime
@@ -329,8 +391,8 @@ class Casework:
         kept = [q.region for q in file.questions if q.id not in question_ids]
         if case.region not in kept:  # it went with those that were about it
             await cases.change(connection, case.id, cases.OPEN, {"region": next(filter(None, kept), "")})
-        await cases.note(connection, new, now, who, Deed.SPLIT, f"从事项 {case.id} 拆出")
-        await cases.note(connection, case.id, now, who, Deed.SPLIT, f"编号 {_numbers(question_ids)} 拆到事项 {new}")
+        await self._note(connection, new, now, who, Deed.SPLIT, f"从事项 {case.id} 拆出")
+        await self._note(connection, case.id, now, who, Deed.SPLIT, f"编号 {_numbers(question_ids)} 拆到事项 {new}")
         return new
 
     async def _send_answer(

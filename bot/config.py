@@ -151,6 +151,7 @@ class CaseSettings(Frozen):
     come_back_after: Count = 5
     """So many more people must ask before an ignored matter is seen again."""
     close_after_days: Count = 7
+    remind_hours_before: Positive = 2
     answer_length: Count = 2000
 
 
@@ -176,6 +177,12 @@ class StaffSettings(Frozen):
     chat_id: int = 0
     people: tuple[Person, ...] = (Person(name="管理员", role="admin"),)
     canned: tuple[Canned, ...] = ()
+
+
+class ReportSettings(Frozen):
+    """When the daily report goes to staff's chat."""
+
+    at: ClockTime = "17:30"
 
 
 class ChatSettings(Frozen):
@@ -208,6 +215,7 @@ class Config(Frozen):
     time: TimeSettings = TimeSettings()
     cases: CaseSettings = CaseSettings()
     staff: StaffSettings = StaffSettings()
+    report: ReportSettings = ReportSettings()
     chat: ChatSettings = ChatSettings()
     notice: NoticeSettings = NoticeSettings()
     database: DatabaseSettings = DatabaseSettings()

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import numpy as np
 
+from bot.casework import Cards
 from bot.config import CaseSettings
 from bot.dialogue import Dialogue, Reply
 from bot.matching.encoder import Floats
@@ -41,8 +42,8 @@ class Meaning:
 class Grouping:
     """Knows the meaning of every question in a case that may be joined; the cases themselves are in the database."""
 
-    def __init__(self, settings: CaseSettings, dialogue: Dialogue) -> None:
-        self.settings, self.dialogue = settings, dialogue
+    def __init__(self, settings: CaseSettings, dialogue: Dialogue, cards: Cards) -> None:
+        self.settings, self.dialogue, self.cards = settings, dialogue, cards
         self._matcher = dialogue.matcher.second or dialogue.matcher
         """The one that understands most: a few milliseconds more do not matter for what nobody can answer."""
         knows_less = self._matcher.encoder.version.startswith("use")  # its likenesses are lower
@@ -96,6 +97,8 @@ class Grouping:
         if same and same.place.state is CaseState.IGNORED:
             await self._may_come_back(connection, case, opening, now)
         known.add(question, case, row)
+        if not (same and same.place.state is CaseState.IGNORED):
+            await self.cards.refresh(connection, case, now)
         return case
 
     async def up_to_date(self, connection: Transaction) -> OpenCases:
@@ -144,6 +147,7 @@ class Grouping:
             again = {"state": CaseState.NEW, "claimed_by": "", "due_at": opening.due_at}
             await cases.change(connection, number, (CaseState.IGNORED,), again)
             await cases.note(connection, number, now, BOT, Deed.CAME_BACK, f"又有 {more} 人问")
+            await self.cards.refresh(connection, number, now)
 
     def _row(self, vector: Floats) -> Floats:
         return np.asarray(self._matcher.whitened(vector[None])[0])

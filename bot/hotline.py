@@ -206,7 +206,14 @@ class Hotline:
     async def forget(self, address: Address) -> None:
         """Deletes what a person wrote, in every chat."""
         now = self.clock()
-        await self.store.write(lambda c: retention.forget_person(c, address.channel, address.user, now, voice.CITIZEN))
+
+        async def work(connection: Transaction) -> None:
+            theirs = await cases.of_person(connection, address.channel, address.user)
+            await retention.forget_person(connection, address.channel, address.user, now, voice.CITIZEN)
+            for case in theirs:
+                await self.casework.cards.refresh(connection, case, now)
+
+        await self.store.write(work)
 
     def in_script(self, text: str, state: State) -> str:
         """Our own sentence in their script."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from contextlib import AsyncExitStack, suppress
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from bot.casework import Casework
@@ -21,8 +21,9 @@ from bot.worktime import Clock
 
 KEEP_UPDATE_IDS = timedelta(days=8)
 """Telegram's ids start again at random after a week of silence, and it repeats nothing older."""
-TIDY_AT_HOUR = 3
+TIDY_AT = time(3)
 _RENEW_SECONDS = 5.0
+_REMIND_SECONDS = 60.0
 _SILENT_POLL = timedelta(minutes=2)
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class Service:
         self.config, self.clock = config, clock
         self.store = Store(config.database.url.get_secret_value())
         self.casework = Casework(config, dialogue.content.departments, self.store, clock)
-        self.grouping = Grouping(config.cases, dialogue)
+        self.grouping = Grouping(config.cases, dialogue, self.casework.cards)
         self.hotline = Hotline(config, dialogue, self.store, self.casework, self.grouping, clock, version)
         has_token = bool(config.telegram.token.get_secret_value())
         self.edge = Edge(config, self.store, self.hotline, clock) if has_token else None
@@ -142,8 +143,27 @@ class Service:
     async def _duties(self) -> None:
         async with asyncio.TaskGroup() as duties:
             duties.create_task(self._tidy_every_night())
+            duties.create_task(self._remind_every_minute())
+            duties.create_task(self._report_every_day())
             if self.edge:
                 duties.create_task(self.edge.lead())
+
+    async def _remind_every_minute(self) -> None:
+        while True:
+            try:
+                await self.casework.remind()
+            except DatabaseUnavailable as error:
+                log.warning("%s", error)
+            await asyncio.sleep(_REMIND_SECONDS)
+
+    async def _report_every_day(self) -> None:
+        at = time.fromisoformat(self.config.report.at)
+        while True:
+            await asyncio.sleep(_until(at, self.clock()))
+            try:
+                await self.casework.report()
+            except DatabaseUnavailable as error:
+                log.warning("%s", error)
 
     async def _tidy_every_night(self) -> None:
         while True:
@@ -151,7 +171,7 @@ class Service:
                 await self.tidy()
             except DatabaseUnavailable as error:
                 log.warning("%s", error)
-            await asyncio.sleep(_until_hour(TIDY_AT_HOUR, self.clock()))
+            await asyncio.sleep(_until(TIDY_AT, self.clock()))
 
 
 def _unless_passing(duties: "asyncio.Task[None]") -> None:
@@ -175,6 +195,6 @@ async def _cancelled(task: "asyncio.Task[None]") -> None:
     await asyncio.wait([task])
 
 
-def _until_hour(hour: int, now: datetime) -> float:
-    then = now.replace(hour=hour, minute=0, second=0, microsecond=0)
+def _until(at: time, now: datetime) -> float:
+    then = now.replace(hour=at.hour, minute=at.minute, second=0, microsecond=0)
     return (then + timedelta(days=then <= now) - now).total_seconds()

@@ -117,6 +117,9 @@ def _day(moment: datetime) -> str:
 
 # ---- for staff
 
+CLAIM, ANSWER, DISPATCH, IGNORE, REOPEN = "认领", "答复", "转办", "忽略", "重新处理"
+DUE_SOON, OVERDUE = "快到期", "已超时"
+SEND, CALL_OFF, BACK = "发送", "不发", "返回"
 CASE_STATES = {
     "new": "待认领",
     "claimed": "已认领",

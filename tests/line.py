@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from bot.config import Config, load_config
@@ -93,8 +94,8 @@ class Citizen:
         return [c.params.get("text", "") for c in self.telegram.calls if c.method == "answerCallbackQuery"]
 
 
-def settings(**more: Any) -> Config:
-    """The shipped settings at full speed, with `section__key=value` over them."""
+def settings(file: Path = ROOT / "config.yaml", **more: Any) -> Config:
+    """The shipped settings at full speed, or those of a file, with `section__key=value` over them."""
     environment = {
         "WEB__PORT": 0,
         "TELEGRAM__MESSAGES_PER_SECOND": 100_000,
@@ -103,7 +104,7 @@ def settings(**more: Any) -> Config:
         "LIMITS__MESSAGES_PER_MINUTE": 1000,
         **{key.upper(): value for key, value in more.items()},
     }
-    return load_config(ROOT / "config.yaml", {f"HOTLINE_{key}": str(value) for key, value in environment.items()})
+    return load_config(file, {f"HOTLINE_{key}": str(value) for key, value in environment.items()})
 
 
 @asynccontextmanager

@@ -274,7 +274,8 @@ async def test_letters_come_oldest_first_and_one_per_conversation(store: Store) 
     await store.write(lambda c: outbox.postpone(c, first.id, NOW, 60, "TimedOut"))
     assert [x.message["text"] for x in await outbox.due(store, "telegram", NOW, 10)] == ["b1"]
     later = NOW + timedelta(minutes=2)
-    await store.write(lambda c: outbox.settle(c, first.id, outbox.OutboxState.SENT, later))
+    first = (await outbox.due(store, "telegram", later, 9))[0]
+    await store.write(lambda c: outbox.settle(c, first, outbox.OutboxState.SENT, later))
     assert [x.message["text"] for x in await outbox.due(store, "telegram", later, 10)] == ["a2", "b1"]
     assert await outbox.due(store, "web", later, 10) == []
 
@@ -300,6 +301,18 @@ async def test_a_dead_process_of_this_machine_is_succeeded_at_once(store: Store)
     dead.holder = heir.holder.split("/")[0] + f"/{gone.pid}/a"
     await dead.take(NOW)
     assert await heir.take(NOW) == ""
+
+
+async def test_what_is_queued_again_while_it_is_on_its_way_is_sent_again(store: Store) -> None:
+    anna = await talk(store, ANNA)
+    await store.write(lambda c: outbox.put_again(store, c, "card", anna, {"card": 1}, NOW))
+    (on_its_way,) = await outbox.due(store, "telegram", NOW, 9)
+    later = NOW + timedelta(seconds=1)
+    await store.write(lambda c: outbox.put_again(store, c, "card", anna, {"card": 1}, later))
+    await store.write(lambda c: outbox.settle(c, on_its_way, outbox.OutboxState.SENT, later))
+    (again,) = await outbox.due(store, "telegram", later, 9)
+    await store.write(lambda c: outbox.settle(c, again, outbox.OutboxState.SENT, later))
+    assert await outbox.due(store, "telegram", later, 9) == []
 
 
 async def test_a_person_is_forgotten_in_every_chat_and_the_counts_stay(store: Store) -> None:

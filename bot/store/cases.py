@@ -29,6 +29,8 @@ class CaseState(StrEnum):
 
 WHY = "why"
 """What stands as intent of a message that says why an answer did not satisfy."""
+_SOON, _OVER = 1, 2
+"""How staff were reminded of a deadline."""
 OPEN = (CaseState.NEW, CaseState.CLAIMED)
 JOINABLE = (*OPEN, CaseState.IGNORED)
 
@@ -94,6 +96,8 @@ class Case:
     first_asked_at: datetime | None
     last_asked_at: datetime | None
     ignored_people: int = 0
+    card_id: int | None = None
+    """The message in staff's chat that shows it."""
 
     def is_overdue(self, now: datetime) -> bool:
         """Still open after its deadline."""
@@ -328,6 +332,35 @@ async def satisfied(connection: Transaction, question_ids: Sequence[int], how: s
     await connection.execute(update(questions).where(questions.c.id.in_(question_ids)).values(satisfaction=how))
 
 
+async def keep_card(connection: Transaction, case_id: int, message: int) -> None:
+    """The message in staff's chat that shows a case."""
+    await connection.execute(update(cases).where(cases.c.id == case_id).values(card_id=message))
+
+
+async def to_remind(connection: Transaction, now: datetime, soon: datetime, most: int) -> list[tuple[int, bool]]:
+    """Open cases whose deadline is near or over, of which nobody has been reminded yet: number, and whether over."""
+    c = cases.c
+    over = and_(c.due_at <= now, c.reminded < _OVER)
+    near = and_(c.due_at > now, c.due_at <= soon, c.reminded < _SOON)
+    query = select(c.id, c.due_at).where(c.state.in_(OPEN), or_(over, near)).order_by(c.due_at).limit(most)
+    found = [(row.id, row.due_at <= now) for row in await connection.execute(query)]
+    for how, is_over in ((_SOON, False), (_OVER, True)):
+        which = [number for number, over_ in found if over_ is is_over]
+        await connection.execute(update(cases).where(c.id.in_(which)).values(reminded=how))
+    return found
+
+
+async def of_person(connection: Transaction, channel: str, user: int) -> list[int]:
+    """The open cases in which a person asked something."""
+    query = (
+        select(questions.c.case_id)
+        .join(conversations, conversations.c.id == questions.c.conversation_id)
+        .join(cases, cases.c.id == questions.c.case_id)
+        .where(conversations.c.channel == channel, conversations.c.user_id == user, cases.c.state.in_(OPEN))
+    )
+    return sorted(set((await connection.execute(query)).scalars()))
+
+
 async def close_answered_before(connection: Transaction, moment: datetime) -> int:
     """Closes cases answered before `moment`; how many."""
     over = (cases.c.state == CaseState.ANSWERED, cases.c.answered_at < moment)
@@ -405,7 +438,7 @@ async def touched_after(connection: Transaction, event: int) -> tuple[list[int],
 
 _OWN = [cases.c[name] for name in (
     "id", "state", "reason", "region", "department", "claimed_by", "opened_at", "due_at", "reopened", "like_id",
-    "merged_into", "answer", "answered_by", "answered_at", "ignored_people",
+    "merged_into", "answer", "answered_by", "answered_at", "ignored_people", "card_id",
 )]  # fmt: skip
 _COUNT = func.count(questions.c.id)
 _ADD = insert(cases).returning(cases.c.id)

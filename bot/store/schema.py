@@ -107,6 +107,8 @@ cases = Table(
     Column("answer", Text),
     Column("answered_by", String(64), nullable=False, default=""),
     Column("answered_at", Moment),
+    Column("card_id", BigInteger),  # the message in staff's chat that shows it
+    Column("reminded", Integer, nullable=False, default=0),  # 1: shortly before its deadline, 2: at it
     Column("ignored_people", Integer, nullable=False, default=0),  # so many had asked when it was ignored
     Index(None, "state", "opened_at"),
     Index(None, "answered_at"),

@@ -20,6 +20,7 @@ from bot.telegram.intake import ALLOWED_UPDATES
 from bot.telegram.pace import Pace
 from bot.telegram.receive import BAD_TOKEN, Desk, Poller, Refused
 from bot.telegram.send import Outbox, Sender, seconds
+from bot.telegram.staff import StaffRoom
 from bot.telegram.transport import AiohttpRequest
 from bot.worktime import Clock
 
@@ -43,7 +44,8 @@ class Edge:
         self.citizens = Citizens(self.application, hotline, self.sender)
         self.desk = Desk(config, self.bot, store, self.pace, self.citizens, clock)
         self.poller = Poller(self.bot, self.desk, clock)
-        self.outbox = Outbox(store, self.sender, clock)
+        self.staff = StaffRoom(self.application, hotline.casework, self.sender, hotline.dialogue.content)
+        self.outbox = Outbox(store, self.sender, clock, self.staff.show, self.staff.report)
         self.webhook_url = config.telegram.webhook_url
         self.connected = asyncio.Event()
 

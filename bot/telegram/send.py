@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import date
 from typing import Any
 
 from telegram import Bot
@@ -42,6 +44,33 @@ class Sender:
         """Sends what is no reply, after the replies; False when the chat does not want us any more."""
         return await self._send(chat, text, rows, None, is_letter=True)
 
+    async def post(self, chat: int, text: str, rows: Rows) -> int:
+        """Puts a card into a chat; its number there."""
+        await self.pace.letter(chat)
+        try:
+            return await self._message(chat, text, rows, None)
+        except RetryAfter as refusal:
+            self.pace.refused(chat, seconds(refusal))
+            raise
+
+    async def photo(self, chat: int, picture: bytes) -> None:
+        """Puts a picture into a chat."""
+        await self.pace.letter(chat)
+        await self.bot.send_photo(chat, picture)
+
+    async def edit(self, chat: int, message: int, text: str, rows: Rows) -> bool:
+        """Changes a card; False when it is no longer there."""
+        await self.pace.letter(chat)
+        changed = {"chat_id": chat, "message_id": message, "text": as_html(text), "parse_mode": ParseMode.HTML}
+        try:
+            await self.bot.do_api_request("edit_Message_Text", {**changed, "reply_markup": keyboard(rows)})
+        except RetryAfter as refusal:
+            self.pace.refused(chat, seconds(refusal))
+            raise
+        except BadRequest as refusal:
+            return "not modified" in refusal.message.lower()
+        return True
+
     async def _send(self, chat: int, text: str, rows: Rows, reply_to: int | None, *, is_letter: bool) -> bool:
         parts = list(pieces(text))
         for part in parts:
@@ -65,7 +94,7 @@ class Sender:
             self.pace.accepted()
         return True
 
-    async def _message(self, chat: int, text: str, rows: Rows, reply_to: int | None) -> None:
+    async def _message(self, chat: int, text: str, rows: Rows, reply_to: int | None) -> int:
         message = {
             "chat_id": chat,
             "text": as_html(text),
@@ -74,7 +103,8 @@ class Sender:
             "reply_parameters": {"message_id": reply_to, "allow_sending_without_reply": True} if reply_to else None,
         }
         # spelt so that it is not advised to use its own send_message: that parses Telegram's answer, which nobody reads
-        await self.bot.do_api_request("send_Message", message)
+        sent: Any = await self.bot.do_api_request("send_Message", message)
+        return int(sent["message_id"])
 
     async def mark(self, chat: int, *, blocked: bool) -> None:
         """Notes whether anything can be sent there."""
@@ -89,8 +119,16 @@ class Sender:
 class Outbox:
     """Takes what waits in the database, the oldest of each conversation first, at most eight at once."""
 
-    def __init__(self, store: Store, sender: Sender, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        sender: Sender,
+        clock: Clock,
+        show_card: Callable[[int, int], Awaitable[None]],
+        send_report: Callable[[int, date], Awaitable[None]],
+    ) -> None:
         self.store, self.sender, self.clock = store, sender, clock
+        self._show_card, self._send_report = show_card, send_report
         self._in_hand: dict[int, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -139,8 +177,7 @@ class Outbox:
 
     async def _try(self, letter: Letter) -> None:
         try:
-            message = letter.message
-            arrived = await self.sender.deliver(letter.address.chat, message["text"], rows_of_letter(message))
+            arrived = await self._carry(letter.address.chat, letter.message)
         except (RetryAfter, NetworkError) as error:
             if isinstance(error, BadRequest):
                 raise
@@ -149,11 +186,20 @@ class Outbox:
             return
         await self._settle(letter, OutboxState.SENT if arrived else OutboxState.BLOCKED)
 
+    async def _carry(self, chat: int, message: Mapping[str, Any]) -> bool:
+        if "card" in message:
+            await self._show_card(chat, message["card"])
+            return True
+        if "report" in message:
+            await self._send_report(chat, date.fromisoformat(message["report"]))
+            return True
+        return await self.sender.deliver(chat, message["text"], rows_of_letter(message))
+
     async def _settle(self, letter: Letter, state: OutboxState, error: str = "") -> None:
         """Notes what became of it, however long that takes: until then it must not be sent again."""
         while True:
             try:
-                await self.store.write(lambda c: outbox.settle(c, letter.id, state, self.clock(), error))
+                await self.store.write(lambda c: outbox.settle(c, letter, state, self.clock(), error))
                 return
             except HotlineError as trouble:
                 log.warning("letter %s: %s", letter.id, trouble)

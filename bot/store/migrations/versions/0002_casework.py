@@ -57,6 +57,8 @@ def _added() -> dict[str, list[sa.Column[Any]]]:
             sa.Column("answer", sa.Text(), nullable=True),
             _text("answered_by", 64),
             sa.Column("answered_at", sa.DateTime(), nullable=True),
+            sa.Column("card_id", sa.BigInteger(), nullable=True),
+            _count("reminded"),
             _count("ignored_people"),
         ],
         "questions": [
