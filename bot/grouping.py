@@ -49,13 +49,24 @@ class Grouping:
         knows_less = self._matcher.encoder.version.startswith("use")  # its likenesses are lower
         self.join_above = settings.join_above_without_e5 if knows_less else settings.join_above
         self.suggest_above = settings.suggest_above_without_e5 if knows_less else settings.suggest_above
+        self._meanings: dict[str, Meaning] = {}
         self._known: OpenCases | None = None
         self._seen = 0
         """The last step of any case's history that is taken into account."""
 
     def meaning(self, text: str) -> Meaning:
-        """Of one question, without its place; takes some thirty milliseconds."""
-        return Meaning(text, self._matcher.vector(self.dialogue.standard(text)), self._matcher.encoder.version)
+        """Of one question, without its place; takes some thirty milliseconds, the first time."""
+        found = self.remembered(text)
+        if found is None:
+            vector = self._matcher.vector(self.dialogue.standard(text))
+            found = self._meanings[text] = Meaning(text, vector, self._matcher.encoder.version)
+            if len(self._meanings) > self.dialogue.limits.remembered_answers:
+                self._meanings.pop(next(iter(self._meanings)))
+        return found
+
+    def remembered(self, text: str) -> Meaning | None:
+        """The same, if it was asked for lately."""
+        return self._meanings.get(text)
 
     def nearest(self, reply: Reply) -> Nearest:
         """What the matcher took a question for."""

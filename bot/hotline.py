@@ -276,6 +276,8 @@ class Hotline:
             raise
 
     async def _meaning(self, text: str) -> Meaning:
+        if known := self.grouping.remembered(text):
+            return known
         return await asyncio.get_running_loop().run_in_executor(self._mind, self.grouping.meaning, text)
 
     async def _record(self, asked: Asked, conversation: Conversation, turn: "_Turn") -> Said:
