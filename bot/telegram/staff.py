@@ -188,6 +188,8 @@ class StaffRoom:
         """A button of ours; pressed by anybody else, or forwarded elsewhere, it does nothing."""
         query, person = update.callback_query, self._person(update)
         assert query is not None
+        if not _BUTTON.match(query.data or ""):
+            return  # without any data PTB asks no pattern
         deeds: dict[str, Deed] = {
             "c": self._claimed,
             "a": self._to_answer,
