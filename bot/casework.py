@@ -3,15 +3,25 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bot import voice
 from bot.config import Config, Person
 from bot.content.models import Department
 from bot.errors import HotlineError
 from bot.store import cases, conversations, outbox
-from bot.store.cases import Case, CaseQuestion, CaseState, Deed, Event, Filter, Opening, Reason
+from bot.store.cases import (
+    CONTENT,
+    Case,
+    CaseQuestion,
+    CaseState,
+    Deed,
+    Event,
+    Filter,
+    Opening,
+    Reason,
+    Satisfaction,
+)
 from bot.store.conversations import Address
 from bot.store.engine import Store, Transaction
 from bot.text import Script, clean, to_script
@@ -19,19 +29,10 @@ from bot.worktime import Clock, Worktime
 
 T = TypeVar("T")
 Work = Callable[[Transaction, datetime], Awaitable[T]]
-_DONE = (CaseState.ANSWERED, CaseState.CLOSED)
-_REOPENABLE = (*_DONE, CaseState.IGNORED, CaseState.WITHDRAWN)
+_REOPENABLE = (*cases.DONE, CaseState.IGNORED, CaseState.WITHDRAWN)
 _STAFF_CHANNEL = "telegram"
 _MOST_REMINDED = 20
 _WHY_WITHIN = timedelta(minutes=15)
-
-
-class Satisfaction(StrEnum):
-    """What a citizen thinks of staff's answer."""
-
-    SATISFIED = "satisfied"
-    MOSTLY = "mostly"
-    UNSATISFIED = "unsatisfied"
 
 
 class Refused(HotlineError):
@@ -71,24 +72,37 @@ class Cards:
 
     async def refresh(self, connection: Transaction, number: int, now: datetime) -> None:
         """Queues a case's card, once however much happens to it meanwhile."""
-        if self.chat:
-            room = await self._room(connection, now)
-            await outbox.put_again(self.store, connection, f"card:{number}", room, {"card": number}, now)
+        await self._queue(outbox.put_again, connection, f"card:{number}", {"card": number}, now)
 
     async def tell(self, connection: Transaction, key: str, text: str, now: datetime) -> None:
         """Queues a message to staff."""
-        if self.chat:
-            await outbox.put(self.store, connection, key, await self._room(connection, now), {"text": text}, now)
+        await self._queue(outbox.put, connection, key, {"text": text}, now)
 
     async def report(self, connection: Transaction, day: date, now: datetime) -> None:
         """Queues a day's report, once."""
-        if self.chat:
-            room = await self._room(connection, now)
-            await outbox.put(self.store, connection, f"report:{day}", room, {"report": day.isoformat()}, now)
+        await self._queue(outbox.put, connection, f"report:{day}", {"report": day.isoformat()}, now)
 
-    async def _room(self, connection: Transaction, now: datetime) -> int:
-        room = await conversations.load(connection, Address(_STAFF_CHANNEL, self.chat, self.chat))
-        return room.id or await conversations.save(connection, room, room.state, now)
+    async def _queue(
+        self,
+        put: Callable[[Store, Transaction, str, int, dict[str, Any], datetime], Awaitable[None]],
+        connection: Transaction,
+        key: str,
+        message: dict[str, Any],
+        now: datetime,
+    ) -> None:
+        if self.chat:
+            room = await conversations.load(connection, Address(_STAFF_CHANNEL, self.chat, self.chat))
+            number = room.id or await conversations.save(connection, room, room.state, now)
+            await put(self.store, connection, key, number, message, now)
+
+
+def person(config: Config, name: str) -> Person:
+    """One of the people in the settings; raises Refused for anybody else."""
+    found = next((p for p in config.staff.people if p.name == name), None)
+    if found is None:
+        names = "、".join(p.name for p in config.staff.people)
+        raise Refused(f"config.yaml 的 staff.people 里没有「{name}」;有:{names}")
+    return found
 
 
 class Casework:
@@ -100,14 +114,6 @@ class Casework:
         self.worktime = Worktime(config.time)
 
     # ---- looking
-
-    def person(self, name: str) -> Person:
-        """One of the people in the settings; raises Refused for anybody else."""
-        found = next((p for p in self.config.staff.people if p.name == name), None)
-        if found is None:
-            names = "、".join(p.name for p in self.config.staff.people)
-            raise Refused(f"config.yaml 的 staff.people 里没有「{name}」;有:{names}")
-        return found
 
     def department(self, name: str) -> str:
         """The key of a department, by its key or its name; raises Refused for any other."""
@@ -158,13 +164,12 @@ class Casework:
 
     async def assign(self, number: int, department: str, who: str, remark: str = "") -> None:
         """Dispatches a case; everybody who waits is told where it went and when to expect an answer."""
-        key, now = self.department(department), self.clock()
-        due = self.worktime.due(now)
+        key = self.department(department)
 
         async def work(connection: Transaction, now: datetime) -> None:
-            if not await cases.change(
-                connection, number, cases.OPEN, {"department": key, "due_at": due, "reminded": 0}
-            ):
+            due = self.worktime.due(now)
+            there = {"department": key, "due_at": due, "reminded": 0}
+            if not await cases.change(connection, number, cases.OPEN, there):
                 await self._too_late(connection, number)
             what = "：".join(filter(None, (self.called(key), remark)))
             step = await self._note(connection, number, now, who, Deed.ASSIGNED, what)
@@ -308,28 +313,24 @@ class Casework:
                 connection, number, now, citizen, Deed.RATED, f"编号 {question}：{voice.SATISFACTION[how]}"
             )
             if how is Satisfaction.UNSATISFIED:
-                await self._wait_again(connection, number, question, citizen, now)
-            else:
-                await conversations.expect_why(connection, question, None)
-                await self._close_if_all_are_content(connection, number, citizen, now)
+                await self._wait_again(connection, file, question, citizen, now)
+                return
+            await conversations.expect_why(connection, question, None)
+            others = (q.satisfaction for q in file.questions if q.text is not None and q.id not in theirs)
+            closed = {"state": CaseState.CLOSED}
+            if all(o in CONTENT for o in others) and await cases.change(
+                connection, number, (CaseState.ANSWERED,), closed
+            ):
+                await self._note(connection, number, now, citizen, Deed.CLOSED, "都满意")
 
         await self._do(work)
 
-    async def _wait_again(self, connection: Transaction, number: int, question: int, who: str, now: datetime) -> None:
+    async def _wait_again(self, connection: Transaction, file: File, question: int, who: str, now: datetime) -> None:
         await cases.settle(connection, [question], None)
         await conversations.expect_why(connection, question, now + _WHY_WITHIN)
-        file = await self._file(connection, number)
         again = {**self._again(now), "reopened": file.case.reopened + 1}
-        if await cases.change(connection, number, _REOPENABLE, again):
-            await self._note(connection, number, now, who, Deed.REOPENED, f"编号 {question} 不满意")
-
-    async def _close_if_all_are_content(self, connection: Transaction, number: int, who: str, now: datetime) -> None:
-        file = await self._file(connection, number)
-        content = {Satisfaction.SATISFIED, Satisfaction.MOSTLY}
-        if all(q.satisfaction in content for q in file.questions if q.text is not None) and await cases.change(
-            connection, number, (CaseState.ANSWERED,), {"state": CaseState.CLOSED}
-        ):
-            await self._note(connection, number, now, who, Deed.CLOSED, "都满意")
+        if await cases.change(connection, file.case.id, _REOPENABLE, again):
+            await self._note(connection, file.case.id, now, who, Deed.REOPENED, f"编号 {question} 不满意")
 
     async def remind(self) -> int:
         """Tells staff's chat which deadlines are near or over, each once; how many."""

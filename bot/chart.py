@@ -10,8 +10,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from bot.errors import HotlineError
-from bot.report import weekday
 from bot.store.figures import Day
+from bot.worktime import weekday
 
 _SERIES = (("received", "收到", "#c3cedb"), ("answered", "已答复", "#4d8b8a"), ("unanswered", "未能答复", "#d58f5c"))
 _INK, _FAINT, _LINE = "#2b3640", "#7a8691", "#e7ebef"
@@ -68,15 +68,16 @@ def _listed() -> Iterator[tuple[str, int]]:
 
 def _is_complete(found: tuple[str, int]) -> bool:
     try:
-        font = ImageFont.truetype(*_sized(found, 20))
+        font = _sized(found, 20)
     except OSError:
         return False
     box = bytes(font.getmask("\uffff"))  # no font may have this one: what is drawn for it stands for all it lacks
     return all(bytes(font.getmask(letter)) != box for letter in _NEEDED)
 
 
-def _sized(found: tuple[str, int], size: int) -> tuple[str, int, int]:
-    return found[0], size, found[1]
+@cache
+def _sized(found: tuple[str, int], size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(found[0], size, found[1])
 
 
 class _Picture:
@@ -131,7 +132,7 @@ class _Picture:
         self.on.text((x, y), text, colour, self._font(size), anchor, stroke_width=3, stroke_fill="white")
 
     def _font(self, size: int) -> ImageFont.FreeTypeFont:
-        return ImageFont.truetype(*_sized(self.font, size))
+        return _sized(self.font, size)
 
 
 def scale(most: int) -> int:

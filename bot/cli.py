@@ -231,19 +231,18 @@ def _add_cases(parser: argparse.ArgumentParser) -> None:
             )
         return action
 
-    for listing in (add("list", "列出未办结的事项,最急的在前", by=False), add("export", "导出事项", by=False)):
-        if "export" in listing.prog:
-            listing.add_argument("file", nargs="?", type=Path, metavar="文件", help="以 .csv 或 .xlsx 结尾")
-            listing.add_argument("--format", choices=["csv", "xlsx"], help="不看文件名,用这种格式")
+    listed, export = add("list", "列出未办结的事项,最急的在前", by=False), add("export", "导出事项", by=False)
+    listed.add_argument("--json", action="store_true", help="输出 JSON")
+    export.add_argument("file", nargs="?", type=Path, metavar="文件", help="以 .csv 或 .xlsx 结尾")
+    export.add_argument("--format", choices=["csv", "xlsx"], help="不看文件名,用这种格式")
+    for listing, most in ((listed, 100), (export, 0)):
         listing.add_argument("--state", action="append", choices=list(_CASE_STATES), help="只看这种状态;可写几次")
         listing.add_argument("--department", metavar="部门")
         listing.add_argument("--region", metavar="地区")
         listing.add_argument("--mine", metavar="姓名", help="只看这个人认领的")
         listing.add_argument("--text", metavar="字词", help="问题或答复里有这些字")
         listing.add_argument("--overdue", action="store_true", help="只看超时的")
-        most = 0 if "export" in listing.prog else 100
         listing.add_argument("--most", type=int, default=most, metavar="条数", help=f"最多几条,0 为全部(默认 {most})")
-        listing.add_argument("--json", action="store_true", help="输出 JSON")
     show = add("show", "看一个事项的全部情况", by=False)
     show.add_argument("id", type=int, metavar="事项")
     show.add_argument("--ticket", action="store_true", help="写的是市民的编号")

@@ -178,15 +178,17 @@ class Dialogue:
 
     def department_of(self, label: str) -> str:
         """The key of the department that answers an intent or a family; nothing for a shadow topic."""
-        family = self.content.families.get(label)
-        intent = self.content.intents.get(next(iter(family.members)) if family else label)
+        intent = self._first_intent(label)
         return intent.department if intent else ""
 
     def title_of(self, label: str) -> str:
         """What a label is called."""
-        family = self.content.families.get(label)
-        intent = self.content.intents.get(next(iter(family.members)) if family else label)
+        intent = self._first_intent(label)
         return intent.title if intent else self._title(label)
+
+    def _first_intent(self, label: str) -> Intent | None:
+        family = self.content.families.get(label)
+        return self.content.intents.get(next(iter(family.members)) if family else label)
 
     # ---- one message
 

@@ -105,10 +105,10 @@ class Grouping:
         await cases.take_question(
             connection, question, case, opening.region, meaning.packed(), meaning.encoder, nearest
         )
+        known.add(question, case, row)
         if same and same.place.state is CaseState.IGNORED:
             await self._may_come_back(connection, case, opening, now)
-        known.add(question, case, row)
-        if not (same and same.place.state is CaseState.IGNORED):
+        else:
             await self.cards.refresh(connection, case, now)
         return case
 
@@ -134,9 +134,8 @@ class Grouping:
         version = self._matcher.encoder.version
         async with store.reading(long=True) as connection:
             unread = await cases.unread(connection, version, _READ_ANEW)
-        for number, text in unread:
-            vector = (await asyncio.to_thread(self.meaning, text)).packed()
-            await store.write(lambda c, n=number, v=vector: cases.keep_vector(c, n, v, version))  # type: ignore[misc]
+        vectors = {number: (await asyncio.to_thread(self.meaning, text)).packed() for number, text in unread}
+        await store.write(lambda c: cases.keep_vectors(c, vectors, version), long=True)
         await store.write(self.up_to_date, long=True)
 
     def _take_in(self, known: OpenCases, questions: Iterable[Kept]) -> None:

@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from bot import voice
-from bot.casework import Casework, Satisfaction
+from bot.casework import Casework
 from bot.config import Config
 from bot.dialogue import NONE_OF_THESE, Choice, Dialogue, Outcome, Question, Reply, State
 from bot.errors import HotlineError
 from bot.grouping import Grouping, Meaning
 from bot.masking import mask
 from bot.store import cases, conversations, questions, retention
-from bot.store.cases import Opening, Reason
+from bot.store.cases import Opening, Reason, Satisfaction
 from bot.store.conversations import Address, Conversation
 from bot.store.engine import Conflict, Store, Transaction
 from bot.store.questions import Feedback, NewQuestion, Record, Said, Ticket

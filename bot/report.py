@@ -3,27 +3,20 @@
 import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from html import escape
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from bot import voice
 from bot.store.figures import RISING_OVER_DAYS, Daily, Figures, LateCase, Rise
+from bot.worktime import weekday
 
 Row = tuple[str, str, float | int | str | None]
 _MOST = 5
 """Lines a section of the text has: a telephone shows no more."""
 _NO_WORDS = "内容已删除"
 _NO_DEPARTMENT = "还没定部门"
-_OUTCOMES = {
-    "answered": "直接答复",
-    "by_choice": "选后答复",
-    "asked_back": "反问未续",
-    "unanswered": "未能答复",
-    "urgent": "紧急指引",
-    "smalltalk": "问候闲谈",
-}
 
 
 @dataclass(frozen=True)
@@ -145,7 +138,7 @@ def as_rows(report: Report) -> list[Row]:
         ("部分", "项目", "数"),
         ("提问", "日期", report.daily.day.isoformat()),
         *(("提问", name, getattr(figures, key)) for key, name in (("received", "收到"), ("people", "提问的人"))),
-        *(("提问", name, getattr(figures, key)) for key, name in _OUTCOMES.items()),
+        *(("提问", name, getattr(figures, key)) for key, name in voice.OUTCOMES.items()),
         *(("事项", name, getattr(figures, key)) for key, name in _CASES.items()),
         ("事项", "按时办结率", figures.on_time_share),
         ("事项", "满意率", figures.satisfied_share),
@@ -157,11 +150,6 @@ def as_rows(report: Report) -> list[Row]:
         *(("新增事项的部门", name, count) for name, count in report.departments),
         *(("每天收到", f"{d.day.isoformat()}（{weekday(d.day)}）", d.received) for d in report.daily.days),
     ]
-
-
-def weekday(day: date) -> str:
-    """周日"""
-    return f"周{'一二三四五六日'[day.weekday()]}"
 
 
 _CASES = {
@@ -204,7 +192,7 @@ def _questions(report: Report) -> Iterator[str]:
         yield f"没有收到提问{usual}"
         return
     yield f"收到 {figures.received} 条，{figures.people} 人提问{usual}"
-    for key, name in _OUTCOMES.items():
+    for key, name in voice.OUTCOMES.items():
         if count := getattr(figures, key):
             yield f"{name} {count}（{_percent(count / figures.received)}）"
 

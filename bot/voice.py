@@ -117,6 +117,14 @@ def _day(moment: datetime) -> str:
 
 # ---- for staff
 
+OUTCOMES = {
+    "answered": "直接答复",
+    "by_choice": "选后答复",
+    "asked_back": "反问未续",
+    "unanswered": "未能答复",
+    "urgent": "紧急指引",
+    "smalltalk": "问候闲谈",
+}
 CLAIM, ANSWER, DISPATCH, IGNORE, REOPEN = "认领", "答复", "转办", "忽略", "重新处理"
 DUE_SOON, OVERDUE = "快到期", "已超时"
 SEND, CALL_OFF, BACK = "发送", "不发", "返回"

@@ -14,6 +14,11 @@ _A_WEEKEND = timedelta(days=3)
 _WEEKDAYS = "一二三四五六日"
 
 
+def weekday(day: date) -> str:
+    """周日"""
+    return f"周{_WEEKDAYS[day.weekday()]}"
+
+
 class Worktime:
     """Working days and hours of one office."""
 
@@ -69,7 +74,7 @@ class Worktime:
         if self.works(today) and now.time() < self.opens:
             return f"工作人员今天 {self.opens:%H:%M} 上班后在这里答复您，一般 {self.hours} 小时内"
         day = self.next_day(today)
-        when = f" {day.month} 月 {day.day} 日（周{_WEEKDAYS[day.weekday()]}）"
+        when = f" {day.month} 月 {day.day} 日（{weekday(day)}）"
         if day == today + timedelta(days=1):
             when = "明天"
         if self.works(today) and now.time() < self.closes:

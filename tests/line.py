@@ -1,7 +1,8 @@
 """A whole hotline for one test: real service, real database, Telegram played by a server on loopback."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,14 @@ from bot.service import Service
 from bot.store.record import Row, rows
 from tests.conftest import NOW, ROOT
 from tests.telegram_server import Sent, TelegramServer
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]], within: float = 20) -> None:
+    """Waits for something that only the database tells."""
+    deadline = time.monotonic() + within
+    while not await condition():
+        assert time.monotonic() < deadline, f"not within {within} s"
+        await asyncio.sleep(0.02)
 
 
 class Clock:

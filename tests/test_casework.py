@@ -8,15 +8,14 @@ from datetime import datetime
 
 import pytest
 
-from bot import voice
+from bot import cli, voice
 from bot.casework import Refused
-from bot.cli import main
 from bot.config import TimeSettings
 from bot.dialogue import Dialogue
 from bot.store import cases
 from bot.store.cases import CaseState, Filter
 from bot.worktime import Worktime
-from tests.conftest import NOW, ROOT
+from tests.conftest import NOW, ROOT, World
 from tests.line import Citizen, Line, RunningClock, open_line
 from tests.telegram_server import TelegramServer
 
@@ -46,7 +45,7 @@ def hotline(
     monkeypatch.setenv("HOTLINE_STAFF__CHAT_ID", "0")
 
     async def run(*arguments: str) -> tuple[int, str, str]:
-        code = await asyncio.to_thread(main, ["--config", str(ROOT / "config.yaml"), *arguments])
+        code = await asyncio.to_thread(cli.main, ["--config", str(ROOT / "config.yaml"), *arguments])
         return code, *capsys.readouterr()
 
     return run
@@ -382,3 +381,18 @@ def test_every_state_reason_and_deed_has_a_name_for_staff() -> None:
     assert set(cases.CaseState) == set(voice.CASE_STATES)
     assert set(cases.Reason) == set(voice.REASONS)
     assert set(cases.Deed) == set(voice.DEEDS)
+
+
+def test_the_command_line_knows_every_state() -> None:
+    assert set(cli._CASE_STATES) == set(CaseState)
+
+
+async def test_a_mistake_in_the_content_does_not_keep_staff_from_answering(
+    line: Line, copy_of_ours: World, monkeypatch: pytest.MonkeyPatch, database_url: str
+) -> None:
+    await everybody_asks(line, OTHER)
+    copy_of_ours.write("intents/property.yaml", "property.x:\n  titel: 写错了\n")
+    monkeypatch.setenv("HOTLINE_DATABASE__URL", database_url)
+    command = ["--config", str(copy_of_ours.folder / "config.yaml"), "cases", "answer", "1", "请找人社局。"]
+    assert await asyncio.to_thread(cli.main, [*command, "--as", "管理员", "--yes"]) == 0
+    assert "请找人社局" in (await line.citizen(1).hears()).text

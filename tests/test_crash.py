@@ -36,6 +36,7 @@ from bot.telegram.receive import BAD_TOKEN, update_key
 from bot.telegram.send import LETTERS_AT_ONCE
 from tests import databases
 from tests.conftest import NOW, ROOT, World
+from tests.line import eventually
 from tests.process import DeadlyTelegram, Serve, free_port
 from tests.telegram_server import BOT, Sent, TelegramServer
 
@@ -167,13 +168,6 @@ def twice(telegram: TelegramServer) -> int:
 async def settled(database: str) -> bool:
     """Whether nothing that was received still waits."""
     return not {update.state for update in (await record(database)).updates} & {InboxState.NEW, InboxState.RETRY}
-
-
-async def eventually(condition: Callable[[], Awaitable[bool]], within: float = 20) -> None:
-    deadline = time.monotonic() + within
-    while not await condition():
-        assert time.monotonic() < deadline, f"not within {within} s"
-        await asyncio.sleep(0.02)
 
 
 # ---- 500 questions, killed three times

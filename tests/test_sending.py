@@ -18,7 +18,7 @@ from bot.store.engine import DatabaseUnavailable, Store, Transaction
 from bot.telegram.pace import Pace, Window
 from bot.telegram.render import as_html, pieces, short_id
 from tests.databases import new_database
-from tests.line import Citizen, Line, open_line, settings
+from tests.line import Citizen, Line, eventually, open_line, settings
 from tests.telegram_server import BOT, TelegramServer
 
 ASK = "南京房产证能在网上办吗"
@@ -161,8 +161,11 @@ async def test_a_letter_waits_for_a_refused_one_before_it(line: Line, anna: Citi
     await anna.says("你好")
     line.telegram.fail("sendMessage", 500, chat=7)
     await post(line, anna, "一", "二")
-    while await outbox.due(line.service.store, "telegram", line.clock(), 1):  # noqa: ASYNC110
-        await asyncio.sleep(0.01)  # until the refused one is put off: from then on its second counts
+
+    async def is_put_off() -> bool:
+        return not await outbox.due(line.service.store, "telegram", line.clock(), 1)
+
+    await eventually(is_put_off)  # from then on its second counts
     assert line.telegram.texts(7)[1:] == []
     line.clock.passes(seconds=2)
     await line.telegram.until(lambda: len(line.telegram.texts(7)) == 3)

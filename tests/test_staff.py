@@ -7,6 +7,7 @@ import pytest
 
 from bot.chart import find_font
 from bot.dialogue import Dialogue
+from bot.store import inbox
 from tests.conftest import ROOT
 from tests.line import Citizen, Line, RunningClock, open_line
 from tests.telegram_server import Sent, TelegramServer
@@ -222,7 +223,8 @@ async def test_who_withdraws_is_seen_on_the_card(line: Line) -> None:
     await room.card(1, "2 人")
     await anna.says("/forget")
     await anna.taps("确定删除")
-    await room.card(1, "1 人")
+    card = await room.card(1, "1 人")
+    assert ALIKE[0] not in room.text(card)
 
 
 async def test_the_daily_report_comes_once_with_its_picture(line: Line) -> None:
@@ -234,3 +236,31 @@ async def test_the_daily_report_comes_once_with_its_picture(line: Line) -> None:
     assert "收到 2 条，2 人提问" in text
     drawn = [c for c in line.telegram.calls if c.method == "sendPhoto"]
     assert len(drawn) == (1 if find_font() else 0)
+
+
+async def test_a_card_is_answered_in_private_too_and_there_a_strangers_reply_is_a_question(line: Line) -> None:
+    (asker,) = await everybody_asks(line, OTHER)
+    anna = Citizen(line, ANNA)
+    card = await anna.says("/case 1")
+    assert "问于" in card.text
+    line.telegram.message(ANNA, "请找人社局。", reply_to=card.message_id)
+    assert "会发给 1 人" in (await anna.hears()).text
+    anna.press("发送")
+    assert "请找人社局。" in (await asker.hears()).text
+    stranger = line.citizen(STRANGER)
+    said = await stranger.says(OTHER)
+    line.telegram.message(STRANGER, "南京房产证能在网上办吗", reply_to=said.message_id)
+    assert "E办证" in (await stranger.hears()).text
+
+
+async def test_the_same_button_twice_in_a_hurry_troubles_nobody(line: Line) -> None:
+    room = Room(line)
+    await everybody_asks(line, OTHER)
+    confirm = await room.replies(ANNA, await room.card(1), "请找人社局。")
+    data = room.buttons(confirm)["不发"]
+    for _ in range(2):
+        line.telegram.tap(ROOM, confirm.message_id, data, user=ANNA)
+    await line.telegram.until(lambda: len(room.toasts) == 2)
+    await line.quiet()
+    assert room.text(confirm) == "事项 1 的答复没有发送。"
+    assert await inbox.parked(line.service.store) == []

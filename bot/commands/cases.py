@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from bot import voice
-from bot.app import read_content, usable
-from bot.casework import Casework, File
+from bot.app import read_content
+from bot.casework import Casework, File, person
 from bot.commands import table
 from bot.commands.database import with_store
 from bot.config import Config
@@ -24,8 +24,7 @@ def run(config: Config, options: argparse.Namespace) -> int:
 
 
 def _work(config: Config, work: Callable[[Casework], Awaitable[T]]) -> T:
-    content, problems = read_content(config, checks=False)
-    usable(problems)
+    content, _ = read_content(config, checks=False)  # a mistake in it must not keep staff from answering
     return with_store(
         config,
         lambda store: work(Casework(config, content.departments, store, lambda: datetime.now(config.zone))),
@@ -55,7 +54,7 @@ def _listed(config: Config, options: argparse.Namespace) -> tuple[list[File], Ca
             states=tuple(map(CaseState, options.state)) if options.state else Filter.states,
             department=casework.department(options.department) if options.department else "",
             region=options.region or "",
-            claimed_by=options.mine or "",
+            claimed_by=person(config, options.mine).name if options.mine else "",
             text=options.text or "",
             overdue_at=now if options.overdue else None,
             most=options.most,
@@ -131,7 +130,7 @@ def _answer(config: Config, options: argparse.Namespace) -> int:
     text = _canned(config, options.canned) if options.canned else options.text
     if not text:
         raise HotlineError("请写答复,或用 --canned 名称 选一条常用答复")
-    _work(config, lambda casework: _is_known(casework, options.who))
+    who = person(config, options.who).name
     seen: list[int] | None = None
     if not options.yes:
         file = _work(config, lambda casework: casework.file(options.id))
@@ -140,18 +139,9 @@ def _answer(config: Config, options: argparse.Namespace) -> int:
         if not _agreed():
             raise HotlineError("没有发送")
         seen = [q.id for q in file.waiting]
-
-    async def send(casework: Casework) -> int:
-        who = casework.person(options.who).name
-        return await casework.answer(options.id, text, who, leave_out=options.leave_out, seen=seen)
-
-    people = _work(config, send)
+    people = _work(config, lambda work: work.answer(options.id, text, who, leave_out=options.leave_out, seen=seen))
     print(f"事项 {options.id} 已答复,发给 {people} 人;运行中的 hotline serve 会马上送达")
     return 0
-
-
-async def _is_known(casework: Casework, name: str) -> None:
-    casework.person(name)
 
 
 def _agreed() -> bool:
@@ -167,7 +157,8 @@ def _do(
     deed: Callable[[Casework, str], Awaitable[int | None]],
     done: str,
 ) -> int:
-    new = _work(config, lambda casework: deed(casework, casework.person(options.who).name))
+    who = person(config, options.who).name
+    new = _work(config, lambda casework: deed(casework, who))
     print(f"事项 {options.id} {done}{f' {new}' if new else ''}")
     return 0
 

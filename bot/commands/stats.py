@@ -3,6 +3,7 @@
 import json
 from datetime import date, datetime
 
+from bot import voice
 from bot.commands.database import with_store
 from bot.config import Config
 from bot.store.engine import Store
@@ -11,12 +12,7 @@ from bot.store.figures import Figures, figures, overdue, period
 _LINES = {
     "received": "收到提问",
     "people": "提问的人",
-    "answered": "直接答复",
-    "by_choice": "选后答复",
-    "asked_back": "反问未续",
-    "unanswered": "未能答复",
-    "urgent": "紧急指引",
-    "smalltalk": "问候闲谈",
+    **voice.OUTCOMES,
     "handed_over": "交工作人员",
     "solved": "解决了",
     "unsolved": "没解决",

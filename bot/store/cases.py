@@ -1,6 +1,6 @@
 """Cases: what staff must answer, who is at it, and everything that was done about it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -32,6 +32,7 @@ WHY = "why"
 _SOON, _OVER = 1, 2
 """How staff were reminded of a deadline."""
 OPEN = (CaseState.NEW, CaseState.CLAIMED)
+DONE = (CaseState.ANSWERED, CaseState.CLOSED)
 JOINABLE = (*OPEN, CaseState.IGNORED)
 
 
@@ -45,6 +46,17 @@ class Reason(StrEnum):
     OUTDATED = "outdated"
     HUMAN = "human"
     SPLIT = "split"
+
+
+class Satisfaction(StrEnum):
+    """What a citizen thinks of staff's answer."""
+
+    SATISFIED = "satisfied"
+    MOSTLY = "mostly"
+    UNSATISFIED = "unsatisfied"
+
+
+CONTENT = (Satisfaction.SATISFIED, Satisfaction.MOSTLY)
 
 
 class Deed(StrEnum):
@@ -116,7 +128,6 @@ class CaseQuestion:
     conversation: int
     script: str
     chosen_script: str
-    channel: str
     is_reachable: bool
     """Whether an answer can still be sent there, as far as we know."""
     settled_at: datetime | None
@@ -224,7 +235,7 @@ async def questions_of(connection: Transaction, case_ids: Sequence[int]) -> dict
     q, v = questions.c, conversations.c
     query = (
         select(
-            q.case_id, q.id, q.text, q.asked_at, q.region, q.conversation_id, v.script, v.chosen_script, v.channel,
+            q.case_id, q.id, q.text, q.asked_at, q.region, q.conversation_id, v.script, v.chosen_script,
             and_(v.chat_id.is_not(None), v.blocked_at.is_(None)).label("is_reachable"), q.settled_at, q.satisfaction,
             q.nearest,
         )
@@ -239,7 +250,7 @@ async def questions_of(connection: Transaction, case_ids: Sequence[int]) -> dict
         found[row.case_id].append(
             CaseQuestion(
                 row.id, row.text, row.asked_at, row.region, row.conversation_id, row.script, row.chosen_script,
-                row.channel, bool(row.is_reachable), row.settled_at, row.satisfaction,
+                bool(row.is_reachable), row.settled_at, row.satisfaction,
                 tuple((title, float(score)) for title, score in row.nearest or ()), deliveries.get(row.id, ""),
                 "；".join(reasons.get(row.id, ())),
             )
@@ -410,10 +421,10 @@ async def unread(connection: Transaction, encoder: str, most: int) -> list[tuple
     return [(row.id, row.text) for row in await connection.execute(query.order_by(q.id.desc()).limit(most))]
 
 
-async def keep_vector(connection: Transaction, question: int, vector: bytes, encoder: str) -> None:
-    """What a question means to the encoder."""
-    values = {"vector": vector, "encoder": encoder}
-    await connection.execute(update(questions).where(questions.c.id == question).values(values))
+async def keep_vectors(connection: Transaction, vectors: Mapping[int, bytes], encoder: str) -> None:
+    """What questions mean to the encoder."""
+    for number, vector in vectors.items():
+        await connection.execute(_TAKE, {"number": number, "vector": vector, "encoder": encoder})
 
 
 async def meanings(connection: Transaction, encoder: str, among: Sequence[int] | None = None) -> list[Kept]:

@@ -9,15 +9,12 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, Label, Select, and_, case, exists, func, or_, select
 
 from bot.dialogue import Outcome
-from bot.store.cases import OPEN, CaseState, Deed
+from bot.store.cases import CONTENT, DONE, OPEN, CaseState, Deed
 from bot.store.engine import Store, Transaction
 from bot.store.questions import Feedback
 from bot.store.schema import cases, events, outbox, questions, updates
 
 _ASKED_BACK = (Outcome.CHOICES, Outcome.ASK_REGION)
-_DONE = (CaseState.ANSWERED, CaseState.CLOSED)
-_CONTENT = ("satisfied", "mostly")
-"""Of casework's `Satisfaction`, which stands above the store."""
 RISING_FROM = 3
 RISING_TIMES = 2
 RISING_OVER_DAYS = 7
@@ -276,7 +273,7 @@ def _answers(since: datetime | None, until: datetime | None) -> Select[*tuple[An
         func.count().label("cases_answered"),
         _number_of(c.answered_at <= c.due_at).label("on_time"),
         _number_of(c.answered_at > c.due_at).label("late"),
-    ).where(c.state.in_(_DONE), *_within(c.answered_at, since, until))
+    ).where(c.state.in_(DONE), *_within(c.answered_at, since, until))
 
 
 def _reopened(since: datetime | None, until: datetime | None) -> Select[*tuple[Any, ...]]:
@@ -290,7 +287,7 @@ def _ratings(since: datetime | None, until: datetime | None) -> Select[*tuple[An
     Not satisfied and settled: answered anew since, and nothing was said of that yet.
     """
     q, c = questions.c, cases.c
-    content = q.satisfaction.in_(_CONTENT)
+    content = q.satisfaction.in_(CONTENT)
     answered_at = func.coalesce(q.settled_at, c.answered_at)
     rated = (q.satisfaction != "", or_(content, q.settled_at.is_(None)), *_within(answered_at, since, until))
     # a case is answered last when its last question is, or later: naming these cases spares a look at every question

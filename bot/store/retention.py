@@ -13,6 +13,10 @@ from bot.store.outbox import OutboxState
 from bot.store.schema import cases, conversations, events, outbox, questions, updates
 
 _EMPTIED: dict[str, Any] = {"state": InboxState.DONE, "raw": None, "text": "", "error": ""}
+_WAITS = exists().where(
+    questions.c.case_id == cases.c.id, questions.c.text.is_not(None), questions.c.settled_at.is_(None)
+)
+"""Whether somebody waits for the answer to a case."""
 _ADDRESS: dict[str, Any] = {"chat_id": None, "user_id": None, "pending": [], "about": "", "region": ""}
 
 
@@ -39,10 +43,7 @@ async def forget_before(connection: Transaction, day: datetime) -> int:
     waiting = select(outbox.c.conversation_id).where(outbox.c.state == OutboxState.QUEUED)
     await connection.execute(update(conversations).where(*silent, conversations.c.id.not_in(waiting)).values(_ADDRESS))
     await connection.execute(update(events).where(events.c.at < day).values(note=""))
-    waits = exists().where(
-        questions.c.case_id == cases.c.id, questions.c.text.is_not(None), questions.c.settled_at.is_(None)
-    )
-    left = select(cases.c.id).where(cases.c.state.in_(OPEN), cases.c.opened_at < day, ~waits)
+    left = select(cases.c.id).where(cases.c.state.in_(OPEN), cases.c.opened_at < day, ~_WAITS)
     for case_id in (await connection.execute(left)).scalars().all():
         await _end(connection, case_id)
     old = (updates.c.received_at < day, updates.c.state == InboxState.PARKED)
@@ -60,8 +61,7 @@ async def _withdraw(connection: Transaction, conversation_ids: Sequence[int], no
     """They leave their open cases; a case in which nobody is left who waits is over."""
     q = questions.c
     theirs = select(q.case_id).where(q.conversation_id.in_(conversation_ids), q.settled_at.is_(None)).distinct()
-    waits = exists().where(q.case_id == cases.c.id, q.text.is_not(None), q.settled_at.is_(None))
-    left = select(cases.c.id, waits).where(cases.c.id.in_(theirs), cases.c.state.in_(JOINABLE))
+    left = select(cases.c.id, _WAITS).where(cases.c.id.in_(theirs), cases.c.state.in_(JOINABLE))
     for case_id, others_wait in (await connection.execute(left)).all():
         await note(connection, case_id, now, who, Deed.WITHDRAWN)
         if not others_wait:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from telegram import BotCommand, CallbackQuery, InlineKeyboardMarkup, Message, Update
+from telegram import BotCommand, CallbackQuery, Message, Update
 from telegram.error import TelegramError
 from telegram.ext import (
     Application,
@@ -19,13 +19,12 @@ from telegram.ext import (
 )
 
 from bot import voice
-from bot.casework import Satisfaction
 from bot.hotline import Asked, Declined, Hotline
-from bot.store.cases import Reason
+from bot.store.cases import Reason, Satisfaction
 from bot.store.conversations import Address
 from bot.store.questions import Feedback, Said
 from bot.telegram.receive import update_key
-from bot.telegram.render import CITIES_IN_A_ROW, Rows, by_short_id, in_rows, keyboard, rows_of, short_id
+from bot.telegram.render import CITIES_IN_A_ROW, Rows, by_short_id, in_rows, markup, rows_of, short_id
 from bot.telegram.send import CHANNEL, Sender
 from bot.text import Script
 
@@ -219,12 +218,12 @@ class Citizens:
         try:
             if kind not in handlers:
                 raise Declined(voice.OLD_BUTTON)
-            toast = await handlers[kind](update, query, rest)
+            told = await handlers[kind](update, query, rest)
         except (Declined, ValueError) as sorry:
             text = str(sorry) if isinstance(sorry, Declined) else voice.OLD_BUTTON
             await self._excuse(update, query, await self._in_script(update, text))
             return
-        await _toast(query, toast)
+        await toast(query, told)
 
     async def _picked(self, update: Update, query: CallbackQuery, rest: list[str]) -> str:
         number, position = map(int, rest)
@@ -253,13 +252,13 @@ class Citizens:
         number, reason = rest
         told = await self.hotline.hand_over(_address(update), int(number), Reason(reason))
         await self._say(update, told)
-        await _change_buttons(query, [])
+        await change_buttons(query, [])
         return ""
 
     async def _rated(self, update: Update, query: CallbackQuery, rest: list[str]) -> str:
         number, how = int(rest[0]), Satisfaction(rest[1])
         told = await self.hotline.rate_staff(_address(update), number, how)
-        await _change_buttons(query, [])
+        await change_buttons(query, [])
         if how is not Satisfaction.UNSATISFIED:
             return told
         await self._say(update, told)
@@ -268,7 +267,7 @@ class Citizens:
     async def _left_alone(self, update: Update, query: CallbackQuery, rest: list[str]) -> str:
         (number,) = map(int, rest)
         await self.hotline.own(_address(update), number)
-        await _change_buttons(query, [])
+        await change_buttons(query, [])
         return await self._in_script(update, voice.LEFT_ALONE)
 
     async def _topic_picked(self, update: Update, query: CallbackQuery, rest: list[str]) -> str:
@@ -317,7 +316,7 @@ class Citizens:
             await self._say(update, self.hotline.in_script(voice.FORGOTTEN, state))
         else:
             await self._tell(update, voice.NOT_FORGOTTEN)
-        await _change_buttons(query, [])
+        await change_buttons(query, [])
         return ""
 
     # ---- inside
@@ -361,11 +360,11 @@ class Citizens:
 
     async def _excuse(self, update: Update, query: CallbackQuery, text: str) -> None:
         """As a box over the chat, or, when it is too late for that, as a message."""
-        if not await _toast(query, text, alert=True):
+        if not await toast(query, text, alert=True):
             await self._say(update, text)
 
     async def _without_rating(self, query: CallbackQuery, said: Said | None) -> None:
-        await _change_buttons(query, rows_of(said)[:-1] if said else [])
+        await change_buttons(query, rows_of(said)[:-1] if said else [])
 
     def _topics(self) -> list[list[tuple[str, str]]]:
         content = self.hotline.dialogue.content
@@ -396,7 +395,7 @@ def _message(update: Update) -> Message:
     return message
 
 
-async def _toast(query: CallbackQuery, text: str, *, alert: bool = False) -> bool:
+async def toast(query: CallbackQuery, text: str, *, alert: bool = False) -> bool:
     """Ends the button's waiting; False when Telegram did not take it, mostly because it is too late."""
     try:
         await query.answer(text or None, show_alert=alert)
@@ -405,10 +404,9 @@ async def _toast(query: CallbackQuery, text: str, *, alert: bool = False) -> boo
     return True
 
 
-async def _change_buttons(query: CallbackQuery, rows: Rows) -> None:
+async def change_buttons(query: CallbackQuery, rows: Rows) -> None:
     """Takes away buttons that have had their say; where Telegram refuses, they stay and still work."""
     try:
-        buttons = keyboard(rows)
-        await query.edit_message_reply_markup(InlineKeyboardMarkup.de_json(buttons) if buttons else None)
+        await query.edit_message_reply_markup(markup(rows))
     except TelegramError as error:
         log.info("buttons stay: %s", type(error).__name__)

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from telegram import InlineKeyboardMarkup
+
 from bot import voice
 from bot.dialogue import NONE_OF_THESE, Outcome
 from bot.hotline import NONE
@@ -57,6 +59,12 @@ def keyboard(rows: Rows) -> dict[str, Any] | None:
     if not any(rows):
         return None
     return {"inline_keyboard": [[{"text": label, "callback_data": data} for label, data in row] for row in rows]}
+
+
+def markup(rows: Rows) -> InlineKeyboardMarkup | None:
+    """The same for python-telegram-bot."""
+    buttons = keyboard(rows)
+    return InlineKeyboardMarkup.de_json(buttons) if buttons else None
 
 
 def short_id(key: str) -> str:

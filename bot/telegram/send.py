@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import date
 from typing import Any
 
@@ -46,30 +47,33 @@ class Sender:
 
     async def post(self, chat: int, text: str, rows: Rows) -> int:
         """Puts a card into a chat; its number there."""
-        await self.pace.letter(chat)
-        try:
+        async with self._in_turn(chat):
             return await self._message(chat, text, rows, None)
-        except RetryAfter as refusal:
-            self.pace.refused(chat, seconds(refusal))
-            raise
 
     async def photo(self, chat: int, picture: bytes) -> None:
         """Puts a picture into a chat."""
-        await self.pace.letter(chat)
-        await self.bot.send_photo(chat, picture)
+        async with self._in_turn(chat):
+            await self.bot.send_photo(chat, picture)
 
     async def edit(self, chat: int, message: int, text: str, rows: Rows) -> bool:
         """Changes a card; False when it is no longer there."""
-        await self.pace.letter(chat)
         changed = {"chat_id": chat, "message_id": message, "text": as_html(text), "parse_mode": ParseMode.HTML}
+        async with self._in_turn(chat):
+            try:
+                await self.bot.do_api_request("edit_Message_Text", {**changed, "reply_markup": keyboard(rows)})
+            except BadRequest as refusal:
+                return "not modified" in refusal.message.lower()
+        return True
+
+    @asynccontextmanager
+    async def _in_turn(self, chat: int) -> AsyncIterator[None]:
+        """After the replies; a refusal stops the chat."""
+        await self.pace.letter(chat)
         try:
-            await self.bot.do_api_request("edit_Message_Text", {**changed, "reply_markup": keyboard(rows)})
+            yield
         except RetryAfter as refusal:
             self.pace.refused(chat, seconds(refusal))
             raise
-        except BadRequest as refusal:
-            return "not modified" in refusal.message.lower()
-        return True
 
     async def _send(self, chat: int, text: str, rows: Rows, reply_to: int | None, *, is_letter: bool) -> bool:
         parts = list(pieces(text))
@@ -102,7 +106,7 @@ class Sender:
             "reply_markup": keyboard(rows),
             "reply_parameters": {"message_id": reply_to, "allow_sending_without_reply": True} if reply_to else None,
         }
-        # spelt so that it is not advised to use its own send_message: that parses Telegram's answer, which nobody reads
+        # spelt so that it is not advised to use its own send_message: that parses all of Telegram's answer
         sent: Any = await self.bot.do_api_request("send_Message", message)
         return int(sent["message_id"])
 

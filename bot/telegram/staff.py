@@ -7,8 +7,8 @@ from contextlib import suppress
 from datetime import date
 from typing import Any
 
-from telegram import CallbackQuery, InlineKeyboardMarkup, Update
-from telegram.error import BadRequest, TelegramError
+from telegram import CallbackQuery, Update
+from telegram.error import BadRequest
 from telegram.ext import (
     Application,
     ApplicationHandlerStop,
@@ -26,7 +26,8 @@ from bot.content.load import Content
 from bot.store import cases
 from bot.store.cases import OPEN, CaseState, Filter
 from bot.store.figures import daily
-from bot.telegram.render import Rows, by_short_id, in_rows, keyboard, short_id
+from bot.telegram.citizens import change_buttons, toast
+from bot.telegram.render import Rows, by_short_id, in_rows, markup, short_id
 from bot.telegram.send import Sender
 
 Context = ContextTypes.DEFAULT_TYPE
@@ -62,9 +63,8 @@ class StaffRoom:
         for name, handler in commands.items():
             application.add_handler(CommandHandler(name, handler, filters=new), _BEFORE_ALL_OTHERS)
         application.add_handler(CallbackQueryHandler(self.tapped, pattern=_BUTTON), _BEFORE_ALL_OTHERS)
-        if self.settings.chat_id:
-            here = new & filters.Chat(self.settings.chat_id) & filters.REPLY & filters.TEXT & ~filters.COMMAND
-            application.add_handler(MessageHandler(here, self.replied), _BEFORE_ALL_OTHERS)
+        words = new & filters.REPLY & filters.TEXT & ~filters.COMMAND
+        application.add_handler(MessageHandler(words, self.replied), _BEFORE_ALL_OTHERS)
 
     # ---- cards
 
@@ -103,6 +103,9 @@ class StaffRoom:
             lines.append(f"……共 {len(file.wordings)} 种问法")
         department = f"派单 {self.casework.called(case.department)}" if case.department else ""
         lines.append(" · ".join(filter(None, (case.region, voice.REASONS[case.reason], department))))
+        if case.first_asked_at and case.last_asked_at:
+            first, last = (f"{at.astimezone(zone):%m-%d %H:%M}" for at in (case.first_asked_at, case.last_asked_at))
+            lines.append(f"问于 {first}" + (f"，最近 {last}" if last != first else ""))
         nearest = file.questions[0].nearest if file.questions else ()
         if nearest:
             lines.append("机器人觉得最像：" + "、".join(f"{title} {score:.2f}" for title, score in nearest))
@@ -154,13 +157,13 @@ class StaffRoom:
 
     async def replied(self, update: Update, context: Context) -> None:
         """The answer to a card, to be confirmed."""
-        message, person = update.effective_message, self._person(update)
+        message = update.effective_message
         card = message.reply_to_message if message else None
         ours = card is not None and card.from_user is not None and card.from_user.id == self.bot.id
-        found = _ON_A_CARD.match(card.text or "") if card and ours else None
+        found = _ON_A_CARD.match(card.text or "") if card and ours and self._is_ours(update) else None
         if found is None or message is None:
             return
-        if person is not None:
+        if self._person(update) is not None:
             try:
                 await self._ask_to_confirm(update, int(found[1]), message.text or "", message.message_id)
             except Refused as refusal:
@@ -210,8 +213,7 @@ class StaffRoom:
                 told = await deeds[kind](int(number), person, rest, query)
             except Refused as refusal:
                 told, alert = str(refusal), True
-        with suppress(TelegramError):  # too late for that: what was asked for is done
-            await query.answer(told[:_MOST_IN_A_BOX] or None, show_alert=alert)
+        await toast(query, told[:_MOST_IN_A_BOX], alert=alert)
         raise ApplicationHandlerStop
 
     async def _claimed(self, number: int, person: Person, rest: list[str], query: CallbackQuery) -> str:
@@ -223,7 +225,7 @@ class StaffRoom:
 
     async def _to_dispatch(self, number: int, person: Person, rest: list[str], query: CallbackQuery) -> str:
         listed = [(d.name, f"w:D:{number}:{short_id(key)}") for key, d in self.casework.departments.items()]
-        await _change_buttons(query, [*in_rows(listed, 2), [(voice.BACK, f"w:b:{number}")]])
+        await change_buttons(query, [*in_rows(listed, 2), [(voice.BACK, f"w:b:{number}")]])
         return ""
 
     async def _dispatched(self, number: int, person: Person, rest: list[str], query: CallbackQuery) -> str:
@@ -234,7 +236,7 @@ class StaffRoom:
         return f"已派给{self.casework.called(key)}"
 
     async def _back(self, number: int, person: Person, rest: list[str], query: CallbackQuery) -> str:
-        await _change_buttons(query, self._deeds_for(await self.casework.file(number)))
+        await change_buttons(query, self._deeds_for(await self.casework.file(number)))
         return ""
 
     async def _ignored(self, number: int, person: Person, rest: list[str], query: CallbackQuery) -> str:
@@ -316,11 +318,5 @@ def _answer_in(query: CallbackQuery) -> str:
 
 
 async def _change_text(query: CallbackQuery, text: str, rows: Rows) -> None:
-    buttons = keyboard(rows)
-    await query.edit_message_text(text, reply_markup=InlineKeyboardMarkup.de_json(buttons) if buttons else None)
-
-
-async def _change_buttons(query: CallbackQuery, rows: Rows) -> None:
-    buttons = keyboard(rows)
-    with suppress(BadRequest):  # they stand there already
-        await query.edit_message_reply_markup(InlineKeyboardMarkup.de_json(buttons) if buttons else None)
+    with suppress(BadRequest):  # it stands there already: two taps in a hurry
+        await query.edit_message_text(text, reply_markup=markup(rows))

@@ -173,7 +173,7 @@ def projections(matcher: Matcher, names: Sequence[str], centre_on: Sequence[str]
     for name in names:
         one = by_encoder[name]
         if one is not None:
-            rows = remembered(lambda texts, one=one: one.encoder.encode([for_encoder(t) for t in texts]))  # type: ignore[misc]
+            rows = remembered(partial(_encoded, one))
             mean = rows(centre_on).mean(0)
             made[f"{name} raw"] = rows
             made[f"{name} centred"] = partial(_moved, rows, mean, np.eye(len(mean), dtype=np.float32))
@@ -193,6 +193,10 @@ def remembered(encode: Project) -> Project:
         return np.stack([known[t] for t in texts])
 
     return rows
+
+
+def _encoded(matcher: Matcher, texts: Sequence[str]) -> Floats:
+    return matcher.encoder.encode([for_encoder(text) for text in texts])
 
 
 def _moved(encode: Project, centre: Floats, whitener: Floats, texts: Sequence[str]) -> Floats:
