@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 
+import asyncpg
 import pytest
 
 from bot import cli, voice
@@ -16,7 +17,8 @@ from bot.store import cases
 from bot.store.cases import CaseState, Filter
 from bot.worktime import Worktime
 from tests.conftest import NOW, ROOT, World
-from tests.line import Citizen, Line, RunningClock, open_line
+from tests.databases import new_database
+from tests.line import Citizen, Line, RunningClock, eventually, open_line
 from tests.telegram_server import TelegramServer
 
 ALIKE = ("楼下的健身器材坏了半年没人修", "小区楼下健身器材坏了半年了一直没人修", "樓下的健身器材壞了半年沒人修")
@@ -185,9 +187,10 @@ async def test_a_case_is_closed_when_all_are_content(line: Line, hotline: Hotlin
     anna, bert = await everybody_asks(line, *ALIKE[:2])
     await hotline("cases", "answer", "1", "已报修。", "--as", "管理员", "--yes")
     for citizen, how in ((anna, "满意"), (bert, "基本满意")):
+        assert [c["id"] for c in await work_list(hotline, "--state", "answered")] == [1], "not before all are"
         await citizen.hears()
         citizen.press(how)
-    await line.quiet()
+        await line.quiet()
     (case,) = await work_list(hotline, "--state", "closed")
     assert (case["id"], case["state"]) == (1, "closed")
     assert voice.GLAD in anna.toasts
@@ -244,6 +247,27 @@ async def test_who_joins_while_the_answer_is_looked_at_stops_it(line: Line) -> N
     with pytest.raises(Refused, match="有人加入"):
         await line.service.casework.answer(1, "已报修。", "管理员", seen=[q.id for q in file.waiting])
     assert (await line.service.casework.answer(1, "已报修。", "管理员")) == 3
+
+
+async def test_who_asks_while_the_answer_is_being_written_is_not_left_behind(
+    dialogue: Dialogue, telegram: TelegramServer, postgresql: str
+) -> None:
+    """Only PostgreSQL lets both begin: the one who asks waits for the case, and finds it answered."""
+    url = await asyncio.to_thread(new_database, postgresql, "answered_meanwhile")
+    async with open_line(dialogue, telegram, url, RunningClock()) as line:
+        await everybody_asks(line, ALIKE[0])
+        staff = await asyncpg.connect(url)
+        async with staff.transaction():
+            await staff.execute("UPDATE cases SET state = 'answered', answered_by = '安娜' WHERE id = 1")
+            telegram.message(9, ALIKE[1])
+
+            async def somebody_waits() -> bool:
+                return bool(await staff.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
+            await eventually(somebody_waits)
+        await staff.close()
+        assert "编号 2" in (await line.citizen(9).hears()).text
+        assert [f.case.id for f in await line.service.casework.listed(Filter())] == [2]
 
 
 async def test_who_asks_after_the_answer_opens_a_new_case(line: Line, hotline: Hotline) -> None:
