@@ -95,8 +95,7 @@ class Grouping:
         same = next((a for a in alike if a.likeness >= self.join_above and _same(a.place, meaning)), None)
         if same:
             case = same.place.case
-            here = {"region": same.place.region or opening.region}
-            if not await cases.change(connection, case, cases.JOINABLE, here):
+            if not await cases.join(connection, case, same.place.region or opening.region):
                 same = None  # answered a moment ago
         if same is None:
             like = next((a.place.case for a in alike if a.place.state is not CaseState.IGNORED), None)

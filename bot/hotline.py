@@ -68,6 +68,7 @@ class Hotline:
         self.casework, self.grouping = casework, grouping
         self.worktime = Worktime(config.time)
         self._mind = ThreadPoolExecutor(1, "dialogue")  # a question takes milliseconds: the others' messages go on
+        self._second_thoughts = ThreadPoolExecutor(1, "grouping")  # nobody's new question waits for another's case
 
     # ---- questions: each gives the finished reply, or None when this very update was replied to before
 
@@ -220,8 +221,9 @@ class Hotline:
         return to_script(text, _script(state))
 
     def close(self) -> None:
-        """Ends the thread that thinks."""
+        """Ends the threads that think."""
         self._mind.shutdown(cancel_futures=True)
+        self._second_thoughts.shutdown(cancel_futures=True)
 
     # ---- inside
 
@@ -278,7 +280,7 @@ class Hotline:
     async def _meaning(self, text: str) -> Meaning:
         if known := self.grouping.remembered(text):
             return known
-        return await asyncio.get_running_loop().run_in_executor(self._mind, self.grouping.meaning, text)
+        return await asyncio.get_running_loop().run_in_executor(self._second_thoughts, self.grouping.meaning, text)
 
     async def _record(self, asked: Asked, conversation: Conversation, turn: "_Turn") -> Said:
         now, reply = self.clock(), turn.reply

@@ -391,17 +391,13 @@ class Place:
 
 async def places(connection: Transaction, case_ids: Sequence[int]) -> dict[int, Place]:
     """Those of the cases that may be joined."""
-    first = questions.alias()
-    q = questions.c
-    known = (q.case_id == cases.c.id, q.text.is_not(None))
-    begun = select(func.min(q.id)).where(*known).correlate(cases).scalar_subquery()
-    query = (
-        select(cases.c.id, cases.c.state, cases.c.region, first.c.text)
-        .select_from(cases.outerjoin(first, first.c.id == begun))
-        .where(cases.c.id.in_(case_ids), cases.c.state.in_(JOINABLE))
-    )
-    rows = await connection.execute(query)
+    rows = await connection.execute(_PLACES, {"numbers": list(case_ids)})
     return {row.id: Place(row.id, CaseState(row.state), row.region, row.text) for row in rows}
+
+
+async def join(connection: Transaction, case_id: int, region: str) -> bool:
+    """Somebody may join the case, which is about this place from now on; False: it was answered a moment ago."""
+    return (await connection.execute(_JOIN, {"number": case_id, "place": region})).rowcount == 1
 
 
 @dataclass(frozen=True)
@@ -457,6 +453,24 @@ _NOTE = insert(events).returning(events.c.id)
 _HARMLESS = (Deed.NOTED, Deed.CLAIMED, Deed.ASSIGNED, Deed.SENT_BACK, Deed.RATED)
 """Deeds after which a case has the same questions and may still be joined."""
 _TOUCHED = select(events.c.id, events.c.case_id).where(events.c.id > bindparam("last"), events.c.what.not_in(_HARMLESS))
+_FIRST = questions.alias()
+_BEGUN = (
+    select(func.min(questions.c.id))
+    .where(questions.c.case_id == cases.c.id, questions.c.text.is_not(None))
+    .correlate(cases)
+    .scalar_subquery()
+)
+# built once: putting a statement together takes longer than running it
+_PLACES = (
+    select(cases.c.id, cases.c.state, cases.c.region, _FIRST.c.text)
+    .select_from(cases.outerjoin(_FIRST, _FIRST.c.id == _BEGUN))
+    .where(cases.c.id.in_(bindparam("numbers", expanding=True)), cases.c.state.in_(JOINABLE))
+)
+_JOIN = (
+    update(cases)
+    .where(cases.c.id == bindparam("number"), cases.c.state.in_(JOINABLE))
+    .values(region=bindparam("place"))
+)
 _TAKE = update(questions).where(questions.c.id == bindparam("number"))
 
 

@@ -121,7 +121,7 @@ async def add(connection: Transaction, new: NewQuestion) -> int:
 
 async def keep_reply(connection: Transaction, said: Said) -> None:
     """Stores the finished reply of a question."""
-    await connection.execute(update(questions).where(questions.c.id == said.question).values(reply=said.as_json()))
+    await connection.execute(_KEEP_REPLY, {"number": said.question, "reply": said.as_json()})
 
 
 async def by_key(connection: Transaction, update_key: str) -> Record | None:
@@ -168,6 +168,7 @@ async def rate(connection: Transaction, number: int, feedback: Feedback) -> None
 
 # built once: putting a statement together takes longer than running it
 _ADD = insert(questions).returning(questions.c.id)
+_KEEP_REPLY = update(questions).where(questions.c.id == bindparam("number"))
 _BY_KEY = select(questions).where(questions.c.update_key == bindparam("key"))
 
 
