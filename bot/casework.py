@@ -9,6 +9,7 @@ from bot import voice
 from bot.config import Config, Person
 from bot.content.models import Department
 from bot.errors import HotlineError
+from bot.roster import Roster
 from bot.store import cases, conversations, outbox
 from bot.store.cases import (
     CONTENT,
@@ -110,7 +111,7 @@ class Casework:
 
     def __init__(self, config: Config, departments: Mapping[str, Department], store: Store, clock: Clock) -> None:
         self.config, self.departments, self.store, self.clock = config, departments, store, clock
-        self.cards = Cards(store, config.staff.chat_id)
+        self.cards, self.roster = Cards(store, config.staff.chat_id), Roster(config)
         self.worktime = Worktime(config.time)
 
     # ---- looking
@@ -169,7 +170,7 @@ class Casework:
         async def work(connection: Transaction, now: datetime) -> None:
             due = self.worktime.due(now)
             there = {"department": key, "due_at": due, "reminded": 0}
-            if not await cases.change(connection, number, cases.OPEN, there):
+            if not await cases.change(connection, number, cases.OPEN, there, "", who):
                 await self._too_late(connection, number)
             what = "：".join(filter(None, (self.called(key), remark)))
             step = await self._note(connection, number, now, who, Deed.ASSIGNED, what)
@@ -246,7 +247,7 @@ class Casework:
 
         async def work(connection: Transaction, now: datetime) -> None:
             file = await self._locked(connection, number)
-            gone = {"state": CaseState.IGNORED, "ignored_people": file.case.askers, "like_id": None}
+            gone = {"state": CaseState.IGNORED, "claimed_by": "", "ignored_people": file.case.askers, "like_id": None}
             if not await cases.change(connection, number, cases.OPEN, gone, "", who):
                 await self._too_late(connection, number)
             await self._note(connection, number, now, who, Deed.IGNORED, reason)
@@ -264,7 +265,7 @@ class Casework:
             if target.case.state not in cases.OPEN:
                 await self._too_late(connection, into)
             gone = {"state": CaseState.MERGED, "merged_into": into}
-            if not await cases.change(connection, number, cases.JOINABLE, gone):
+            if not await cases.change(connection, number, cases.JOINABLE, gone, "", who):
                 await self._too_late(connection, number)
             await cases.move_questions(connection, [q.id for q in file.questions], into)
             earliest = min(filter(None, (file.case.due_at, target.case.due_at)), default=None)
@@ -380,7 +381,7 @@ class Casework:
         case, own = file.case, {q.id for q in file.questions}
         if strangers := set(question_ids) - own:
             raise Refused(f"编号 {_numbers(strangers)} 不在事项 {case.id} 里")
-        if case.state not in cases.OPEN:
+        if case.state not in cases.OPEN or case.claimed_by not in {"", who}:
             await self._too_late(connection, case.id)
         if not own - set(question_ids):
             raise Refused("至少要留下一个问题")

@@ -3,12 +3,13 @@
 import os
 from collections.abc import Iterator, Mapping
 from datetime import date, time
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
 from bot.errors import ContentError, Problem
@@ -56,6 +57,16 @@ def _clock_time(text: str) -> str:
 
 Day = Annotated[str, AfterValidator(_day)]
 ClockTime = Annotated[str, AfterValidator(_clock_time)]
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        raise PydanticCustomError("bad_network", "not an address") from None
+
+
+Network = Annotated[str, AfterValidator(_network)]
 
 
 class ContentSettings(Frozen):
@@ -106,10 +117,25 @@ class TelegramSettings(Frozen):
 
 
 class WebSettings(Frozen):
-    """Where the small web server listens."""
+    """Where the web server listens, and whom it believes; the secret comes from the environment only."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    public_url: Annotated[str, AfterValidator(_http_url)] = ""
+    """How people reach it from outside; links are built from it."""
+    internal: tuple[Network, ...] = ("127.0.0.0/8", "::1")
+    """Who may read /readyz and /metrics."""
+    trusted_proxies: tuple[Network, ...] = ("127.0.0.0/8", "::1")
+    """Whose X-Forwarded-* headers say who is really asking."""
+    messages_per_minute_from_address: Count = 120
+    body_bytes: Count = 65_536
+    streams: Count = 2000
+    """Pages that are kept up to date at once; further ones do without."""
+    link_minutes: Count = 10
+    idle_minutes: Count = 60
+    """So long after their last click staff are signed out."""
+    secret_file: Path = Path(".data/secret")
+    secret: SecretStr = SecretStr("")
 
 
 class LimitSettings(Frozen):
@@ -142,7 +168,7 @@ class TimeSettings(Frozen):
 class CaseSettings(Frozen):
     """How staff's work list is kept."""
 
-    join_above: Share = 0.976
+    join_above: Share = 0.973
     """A question so like an open case belongs to it, by the encoder e5 …"""
     suggest_above: Share = 0.94
     """… and from here on staff are told that it may be the same."""
@@ -192,6 +218,12 @@ class ChatSettings(Frozen):
     """Shown as buttons after /start."""
 
 
+class LogSettings(Frozen):
+    """How the log is written."""
+
+    format: Literal["plain", "json"] = "plain"
+
+
 class NoticeSettings(Frozen):
     """What everybody is told first while it lasts: a typhoon, a failure of the hotline."""
 
@@ -221,6 +253,13 @@ class Config(Frozen):
     database: DatabaseSettings = DatabaseSettings()
     telegram: TelegramSettings = TelegramSettings()
     web: WebSettings = WebSettings()
+    log: LogSettings = LogSettings()
+    _file: Path | None = PrivateAttr(None)
+
+    @property
+    def file(self) -> Path | None:
+        """Where it was read from."""
+        return self._file
 
     @property
     def zone(self) -> ZoneInfo:
@@ -236,15 +275,19 @@ def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> Conf
     problems += more
     if config is None or any(not p.is_warning for p in problems):
         raise ContentError(problems)
-    return _absolute(config, path.resolve().parent)
+    config = _absolute(config, path.resolve().parent)
+    config._file = path.resolve()
+    return config
 
 
 def _secrets_in_the_file(sheet: Sheet) -> Iterator[Problem]:
-    """Files are copied, mailed and committed: a token must not stand in one."""
-    section = sheet.node.value.get("telegram") if isinstance(sheet.node.value, dict) else None
-    if section and isinstance(section.value, dict) and "token" in section.value:
-        cure = "令牌不能写在文件里;请删掉这一行,改用环境变量 HOTLINE_TELEGRAM__TOKEN"
-        yield sheet.problem(("telegram", "token"), f"telegram.token:{cure}")
+    """Files are copied, mailed and committed: nothing secret must stand in one."""
+    for section, key, what in (("telegram", "token", "令牌"), ("web", "secret", "密钥")):
+        there = sheet.node.value.get(section) if isinstance(sheet.node.value, dict) else None
+        if there and isinstance(there.value, dict) and key in there.value:
+            variable = f"{PREFIX}{section}__{key}".upper()
+            cure = f"{what}不能写在文件里;请删掉这一行,改用环境变量 {variable}"
+            yield sheet.problem((section, key), f"{section}.{key}:{cure}")
 
 
 def _override(sheet: Sheet, environment: Mapping[str, str]) -> list[Problem]:
@@ -282,7 +325,8 @@ def _absolute(config: Config, base: Path) -> Config:
     )
     matching = config.matching.model_copy(update={"cache": under(config.matching.cache)})
     database = config.database.model_copy(update={"url": SecretStr(_anchored(config.database.url, base))})
-    return config.model_copy(update={"content": content, "matching": matching, "database": database})
+    web = config.web.model_copy(update={"secret_file": under(config.web.secret_file)})
+    return config.model_copy(update={"content": content, "matching": matching, "database": database, "web": web})
 
 
 def _anchored(url: SecretStr, base: Path) -> str:

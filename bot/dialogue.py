@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from functools import lru_cache
+from typing import Protocol
 
 from bot.content.load import Content
 from bot.content.models import GENERAL, Answer, Intent
@@ -111,6 +112,45 @@ class Reply:
     def score(self) -> float | None:
         """The matcher's confidence, where it was asked."""
         return self.trace.match.confidence if self.trace.match else None
+
+
+class Shown(Protocol):
+    """What a reply that is shown has."""
+
+    @property
+    def outcome(self) -> Outcome: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def intent(self) -> str: ...
+    @property
+    def region(self) -> str: ...
+    @property
+    def score(self) -> float | None: ...
+    @property
+    def sources(self) -> tuple[Source, ...]: ...
+    @property
+    def expired(self) -> bool: ...
+    @property
+    def choices(self) -> tuple[Choice, ...]: ...
+
+
+def as_dict(question: str, said: Shown, ticket: int | None = None) -> dict[str, object]:
+    """A reply with the keys that other programs rely on."""
+    source = said.sources[0] if said.sources else None
+    return {
+        "question": question,
+        "outcome": str(said.outcome),
+        "intent": said.intent or None,
+        "region": said.region or None,
+        "text": said.text,
+        "source": source
+        and {"title": source.title, "publisher": source.publisher, "published": source.published or None},
+        "expired": said.expired,
+        "score": None if said.score is None else round(said.score, 3),
+        "choices": [{"title": c.title, "intent": c.intent, "region": c.region or None} for c in said.choices],
+        "ticket": ticket,
+    }
 
 
 @dataclass(frozen=True)

@@ -6,20 +6,22 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from time import perf_counter
 from typing import TypeVar
 
-from bot import voice
+from bot import metrics, voice
 from bot.casework import Casework
 from bot.config import Config
 from bot.dialogue import NONE_OF_THESE, Choice, Dialogue, Outcome, Question, Reply, State
 from bot.errors import HotlineError
 from bot.grouping import Grouping, Meaning
 from bot.masking import mask
-from bot.store import cases, conversations, questions, retention
+from bot.store import cases, conversations, questions, retention, transcript
 from bot.store.cases import Opening, Reason, Satisfaction
 from bot.store.conversations import Address, Conversation
 from bot.store.engine import Conflict, Store, Transaction
 from bot.store.questions import Feedback, NewQuestion, Record, Said, Ticket
+from bot.store.transcript import Exchange, Letter
 from bot.text import Script, clean, to_script
 from bot.worktime import Clock, Worktime
 
@@ -186,6 +188,39 @@ class Hotline:
             conversation = await conversations.load(connection, address)
             return await questions.tickets_of(connection, conversation.id, MOST_TICKETS) if conversation.id else []
 
+    async def conversation_of(self, address: Address) -> int | None:
+        """The number of their conversation; None before their first question."""
+        return (await self._conversation(address)).id
+
+    async def transcript(self, address: Address, most: int) -> list[Exchange | Letter]:
+        """Their conversation as it went, oldest first; staff's letters count as delivered with it."""
+        async with self.store.reading() as connection:
+            conversation = await conversations.load(connection, address)
+            if conversation.id is None:
+                return []
+            shown = await transcript.transcript(connection, conversation.id, most)
+            letters = [one.id for one in shown if isinstance(one, Letter)]
+            unseen = await transcript.unseen(connection, letters) if letters else []
+        if unseen:
+            now = self.clock()
+            await self.store.write(lambda c: transcript.note_seen(c, unseen, now))
+        return shown
+
+    async def note_replied(self, number: int) -> None:
+        """The reply to a question has left."""
+        now = self.clock()
+        await self.store.write(lambda c: questions.note_replied(c, number, now))
+
+    def promise(self, opened_at: datetime) -> str:
+        """What was said about when staff answer a case that was opened then."""
+        return self.worktime.promise(opened_at.astimezone(self.config.zone))
+
+    async def said_before(self, update_key: str) -> Said | None:
+        """The reply to a deed that is on record."""
+        async with self.store.reading() as connection:
+            record = await questions.by_key(connection, update_key)
+        return record.said if record else None
+
     # ---- what a citizen sets
 
     def is_urgent(self, text: str) -> bool:
@@ -229,6 +264,7 @@ class Hotline:
 
     async def _once(self, asked: Asked, take: "Callable[[Conversation], Awaitable[_Turn | None]]") -> Said | None:
         """Runs a turn unless its update has been here: then what was said, if that has not left yet."""
+        start = perf_counter()
         for _ in range(_TRIES):
             async with self.store.reading() as connection:
                 conversation = await conversations.load(connection, asked.address)
@@ -239,9 +275,12 @@ class Hotline:
             if turn is None:
                 return None
             try:
-                return await self._record(asked, conversation, turn)
+                said = await self._record(asked, conversation, turn)
             except Conflict:
                 continue  # another process was a moment earlier with the same update or the same new person
+            metrics.QUESTIONS.labels(said.outcome).inc()
+            metrics.SECONDS.observe(perf_counter() - start)
+            return said
         raise Declined(voice.NOT_HANDLED)
 
     async def _just_tapped(self, conversation: Conversation, root: int, title: str, at: datetime) -> bool:
@@ -338,7 +377,19 @@ class Hotline:
 
     def _said(self, reply: Reply, state: State) -> Said:
         text = reply.text if reply.outcome is Outcome.URGENT else self.with_notice(reply.text, state)
-        return Said(0, reply.outcome, text, reply.choices, reply.follow_ups, script=_script(state))
+        return Said(
+            0,
+            reply.outcome,
+            text,
+            reply.choices,
+            reply.follow_ups,
+            script=_script(state),
+            intent=reply.intent,
+            region=reply.region,
+            score=reply.score,
+            sources=reply.sources,
+            expired=reply.expired,
+        )
 
     def with_notice(self, text: str, state: State) -> str:
         """The notice of these days before the text, while there is one."""

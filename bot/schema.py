@@ -129,6 +129,7 @@ SENTENCES: dict[str, _Say] = {
     "bad_day": lambda e, m: f"「{e['input']}」不是日期;请写成 2026-11-22",
     "bad_hours": lambda e, m: "work_from 要早于 work_until",
     "bad_time": lambda e, m: f"「{e['input']}」不是钟点;请写成 09:00",
+    "bad_network": lambda e, m: f"「{e['input']}」不是网络地址;例如 127.0.0.1 或 10.0.0.0/8",
     "bad_url": lambda e, m: f"「{e['input']}」不是网址;要以 https:// 或 http:// 开头",
     "bad_zone": lambda e, m: f"不认识时区「{e['input']}」;例如 Asia/Shanghai",
     "bool_parsing": lambda e, m: "只能填 true(是)或 false(否)",

@@ -15,7 +15,7 @@ from bot.store import inbox, retention
 from bot.store.engine import DatabaseUnavailable, Store, Transaction
 from bot.store.leases import Lease
 from bot.telegram.edge import Edge
-from bot.web.app import Health, Hook, build_app
+from bot.web.app import Health, Hook, Site
 from bot.web.server import WebServer
 from bot.worktime import Clock
 
@@ -39,7 +39,8 @@ class Service:
         self.hotline = Hotline(config, dialogue, self.store, self.casework, self.grouping, clock, version)
         has_token = bool(config.telegram.token.get_secret_value())
         self.edge = Edge(config, self.store, self.hotline, clock) if has_token else None
-        self.web = WebServer(build_app(self.health, self._hook()), config.web)
+        self.site = Site(self.hotline, self.health, self._hook())
+        self.web = WebServer(self.site.app, config.web)
         self._lease = Lease(self.store, "leader")
         self._leading_since: datetime | None = None
         self._open = AsyncExitStack()
@@ -55,6 +56,7 @@ class Service:
                 opening.push_async_callback(self.edge.close)
             await self.web.start()
             opening.push_async_callback(self.web.stop)
+            opening.callback(self.site.streams.close)
             if self.edge:
                 opening.callback(self.edge.desk.hang_up)
             self._open = opening.pop_all()
@@ -68,6 +70,7 @@ class Service:
         try:
             async with asyncio.TaskGroup() as work:
                 work.create_task(self._lead_when_we_may())
+                work.create_task(self.site.streams.run())
                 if self.edge:
                     work.create_task(self.edge.connect())
         except ExceptionGroup as group:

@@ -11,6 +11,11 @@ WELCOME = (
     "一句话说您要办的事和所在的城市就行。答不准的会交给工作人员，给您编号，在这里答复。\n"
     "手机号、身份证号等会先抹去再保存，详见 /privacy。急事请拨 12345，火警 119，警情 110，急救 120。"
 )
+WELCOME_HERE = (
+    "您好，这里是 12345 的自动问答，能答不动产登记、12345 怎么受理、2020 到 2022 年防疫规定这几方面的事。\n"
+    "一句话说您要办的事和所在的城市就行。答不准的会交给工作人员，给您编号，在这一页答复。\n"
+    "急事请拨 12345，火警 119，警情 110，急救 120。"
+)
 EXAMPLES_BELOW = "\n\n您也可以点一个例子试试："
 HELP = (
     "直接打字提问，最好带上城市，例如「南京房产证能在网上办吗」。\n\n"
@@ -35,8 +40,13 @@ GLAD = "好的，谢谢您告诉我。"
 LEFT_ALONE = "好的。还有要问的，请直接说。"
 WHICH_CITY = "您在哪个城市？点一个，或者发「/city 城市名」。"
 CITY_NOW = "我记着您在{}。要换就点一个，或者发「/city 城市名」。"
+CITY_HERE = "我记着您在{}。"
 CITY_KEPT = "好的，记住您在{}。"
 CITY_GONE = "好的，城市已忘掉。"
+NO_SUCH_CITY_HERE = "我不认识「{}」这个地方，请写市或县（区）的名字，例如镇江。"
+NOTHING_WRITTEN = "请先写下您要问的事。"
+NOTHING_TO_HAND_OVER_HERE = "请先写下要问的事，再点「转人工」。"
+YOUR_RATING = "您的评价：{}。谢谢您告诉我。"
 NO_SUCH_CITY = "我不认识「{}」这个地方，请写市或县（区）的名字，例如：/city 镇江"
 WHICH_SCRIPT = "用哪种字答复您？"
 SCRIPT_KEPT = "好的，以后用{}答复您。"
@@ -47,6 +57,12 @@ PRIVACY = (
     "问题原文和联系方式保存 {} 天，之后每晚自动清除，只留下计数。工作人员看得到问题，看不到您的账号名。\n"
     "发 /forget 可以马上删除。"
 )
+PRIVACY_HERE = (
+    "您的问题会保存下来，用来答复您和改进答复。保存前先抹去手机号、固定电话、身份证号、银行卡号、邮箱和车牌号，"
+    "请不要发送姓名、住址等信息。\n"
+    "问题原文保存 {0} 天，之后每晚自动清除，只留下计数。这个浏览器里存有一个编号（Cookie），用来让您再来时看到答复，"
+    "{0} 天后失效；换浏览器或清除它就看不到了。"
+)
 SURE_TO_FORGET = "会删除您问过的问题和记住的城市；工作人员还没答复的问题也会撤回，不再答复。确定删除吗？"
 FORGOTTEN = "您的信息已经删除。再发消息就是重新开始。"
 NOT_FORGOTTEN = "好的，没有删除。"
@@ -54,6 +70,12 @@ NO_TICKETS = "您没有交给工作人员的问题。"
 TICKETS = "交给工作人员的问题："
 STATES = {"new": "等待工作人员处理", "claimed": "工作人员正在处理", "withdrawn": "已撤回"}
 UNDER_WAY, ANSWERED = "等待工作人员处理", "已答复"
+NO_SUCH_PAGE = "没有这个页面。"
+TOO_BIG = "内容太大，没有收下。"
+NOT_LIKE_THIS = "这个请求看不懂，没有处理。"
+UNAVAILABLE = "暂时处理不了，请过一会儿再试。急事请拨 12345。"
+LINK_IS_OVER = "这个链接已经用过或过期了，请再要一个。"
+TOO_MANY_TRIES = "试得太多了，请过一分钟再来。"
 STAFF = "工作人员"
 CITIZEN = "市民"
 STAFF_ANSWER = "您问的「{}」（编号 {}），{}答复：\n{}"
@@ -94,10 +116,15 @@ def status(tickets: Sequence[Ticket], zone: ZoneInfo) -> str:
     return "\n".join([TICKETS, *(_ticket(t, zone) for t in tickets)])
 
 
+def ticket_state(ticket: Ticket) -> str:
+    """How far staff are with it."""
+    return ANSWERED if ticket.is_settled else STATES.get(ticket.state, UNDER_WAY)
+
+
 def _ticket(ticket: Ticket, zone: ZoneInfo) -> str:
     asked = _day(ticket.asked_at.astimezone(zone))
-    state = ANSWERED if ticket.is_settled else STATES.get(ticket.state, UNDER_WAY)
-    return f"编号 {ticket.number}（{asked}）{shortened(ticket.text or '内容已删除')}：{state}"
+    words = shortened(ticket.text or "内容已删除")
+    return f"编号 {ticket.number}（{asked}）{words}：{ticket_state(ticket)}"
 
 
 def shortened(text: str, most: int = 30) -> str:
@@ -126,6 +153,7 @@ OUTCOMES = {
     "smalltalk": "问候闲谈",
 }
 CLAIM, ANSWER, DISPATCH, IGNORE, REOPEN = "认领", "答复", "转办", "忽略", "重新处理"
+WHY_IGNORED = ("不用答", "垃圾信息")
 DUE_SOON, OVERDUE = "快到期", "已超时"
 SEND, CALL_OFF, BACK = "发送", "不发", "返回"
 CASE_STATES = {

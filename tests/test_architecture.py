@@ -10,10 +10,18 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ORDER = [
     "errors", "yamlfile", "schema", "text", "masking", "logs", "config", "worktime", "content", "matching", "dialogue",
-    "gate", "store", "voice", "casework", "grouping", "report", "chart", "hotline", "telegram", "web", "app", "service", "commands", "cli", "__main__",
+    "gate", "metrics", "store", "voice", "roster", "casework", "grouping", "report", "chart", "hotline", "buttons", "telegram", "web", "app", "service", "commands", "cli", "__main__",
 ]  # fmt: skip
 PURE = {"content", "matching", "dialogue", "gate", "text", "masking", "worktime"}
-AT_HOME = {"sqlalchemy": "store", "alembic": "store", "aiosqlite": "store", "telegram": "telegram", "starlette": "web"}
+AT_HOME = {
+    "sqlalchemy": "store",
+    "alembic": "store",
+    "aiosqlite": "store",
+    "telegram": "telegram",
+    "starlette": "web",
+    "jinja2": "web",
+    "prometheus_client": "metrics",
+}
 IMPURE_MODULES = {"asyncio", "time", "socket", "sqlite3", "urllib", "http", "requests", "subprocess"}
 
 

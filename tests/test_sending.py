@@ -10,13 +10,14 @@ import asyncpg
 import pytest
 
 from bot import voice
+from bot.buttons import short_id
 from bot.dialogue import Dialogue
 from bot.errors import HotlineError
 from bot.store import conversations, inbox, outbox
 from bot.store.conversations import Address
 from bot.store.engine import DatabaseUnavailable, Store, Transaction
 from bot.telegram.pace import Pace, Window
-from bot.telegram.render import as_html, pieces, short_id
+from bot.telegram.render import as_html, pieces
 from tests.databases import new_database
 from tests.line import Citizen, Line, eventually, open_line, settings
 from tests.telegram_server import BOT, TelegramServer

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.casework import Refused
 from bot.chart import find_font
 from bot.dialogue import Dialogue
 from bot.store import inbox
@@ -36,6 +37,12 @@ def settings_file(tmp_path: Path) -> Path:
     file = tmp_path / "config.yaml"
     file.write_text(before + PEOPLE.lstrip() + "\n" + rest[rest.index("\nchat:\n") + 1 :], "utf-8")
     return file
+
+
+def rewrite(file: Path, old: str, new: str) -> None:
+    text = file.read_text("utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), "utf-8")
 
 
 @pytest.fixture
@@ -142,6 +149,39 @@ async def test_a_stranger_and_a_forwarded_button_do_nothing(line: Line) -> None:
     assert (await stranger.says("/case 1")).text == (await stranger.says("/nonsense")).text
 
 
+async def test_who_is_taken_out_of_the_settings_is_out_at_once(line: Line, settings_file: Path) -> None:
+    room = Room(line)
+    await everybody_asks(line, OTHER)
+    card = await room.card(1)
+    rewrite(settings_file, f"    - {{name: 安娜, role: staff, id: {ANNA}}}\n", "")
+    assert await room.presses(ANNA, card, "认领") == ""
+    assert "没有这个命令" in (await Citizen(line, ANNA).says("/cases")).text
+    assert await room.presses(BERT, card, "认领") == "已认领"
+
+
+async def test_a_mistake_in_the_settings_puts_nobody_out(line: Line, settings_file: Path) -> None:
+    room = Room(line)
+    await everybody_asks(line, OTHER)
+    rewrite(settings_file, "people:", "peeple:")
+    assert await room.presses(ANNA, await room.card(1), "认领") == "已认领"
+
+
+async def test_what_a_colleague_claimed_is_left_to_them_until_they_send_it_back(line: Line) -> None:
+    await everybody_asks(line, *ALIKE, OTHER)
+    casework = line.service.casework
+    await casework.claim(1, "安娜")
+    for deed in (
+        casework.assign(1, "city_management", "博特"),
+        casework.merge(1, 2, "博特"),
+        casework.split(1, [1], "博特"),
+    ):
+        with pytest.raises(Refused, match="已由安娜认领"):
+            await deed
+    await casework.merge(2, 1, "博特")  # more people for the same answer is no harm
+    await casework.send_back(1, "安娜", "不归我们管")
+    await casework.claim(1, "博特")
+
+
 async def test_who_joins_while_the_answer_is_confirmed_is_shown_first(line: Line) -> None:
     room = Room(line)
     await everybody_asks(line, *ALIKE[:2])
@@ -164,6 +204,24 @@ async def test_one_wording_can_be_left_out_before_sending(line: Line) -> None:
     await room.card(2, ALIKE[1])
 
 
+async def test_a_case_is_ignored_with_a_reason(line: Line) -> None:
+    room = Room(line)
+    await everybody_asks(line, OTHER)
+    card = await room.card(1)
+    assert await room.presses(ANNA, card, "忽略") == ""
+    assert await room.presses(ANNA, card, "垃圾信息") == "已忽略"
+    await room.card(1, "已忽略")
+    assert (await line.service.casework.file(1)).history[-1].note == "垃圾信息"
+
+
+async def test_the_number_of_a_question_finds_its_case(line: Line) -> None:
+    room = Room(line)
+    await everybody_asks(line, *ALIKE, OTHER)
+    await room.card(2)
+    assert "市民的编号 2 在事项 1 里" in (await room.says(ANNA, "/case 2")).text
+    assert OTHER in (await room.says(ANNA, "/case 4")).text
+
+
 async def test_a_case_is_dispatched_from_its_card(line: Line) -> None:
     room = Room(line)
     (asker,) = await everybody_asks(line, OTHER)
@@ -177,7 +235,7 @@ async def test_a_case_is_dispatched_from_its_card(line: Line) -> None:
 
 async def test_cases_that_may_be_the_same_are_merged_with_one_tap(line: Line) -> None:
     room = Room(line)
-    await everybody_asks(line, "社保断缴了怎么补", "社保断了几个月怎么补缴")
+    await everybody_asks(line, "社保断缴了怎么补", "以前断掉的社保还能补缴吗")
     card = await room.card(2, "可能与事项 1 相同")
     assert await room.presses(ANNA, card, "并入事项 1") == "已并入事项 1"
     await room.card(1, "2 人")

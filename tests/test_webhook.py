@@ -8,6 +8,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from starlette.applications import Starlette
 
 from bot.config import WebSettings
 from bot.dialogue import Dialogue
@@ -15,7 +16,6 @@ from bot.errors import HotlineError
 from bot.service import Service
 from bot.store import inbox
 from bot.store.engine import DatabaseUnavailable
-from bot.web.app import Health, build_app
 from bot.web.server import WebServer
 from tests.line import Clock, Line, open_line, settings
 from tests.telegram_server import TelegramServer
@@ -137,7 +137,7 @@ async def test_without_a_token_it_is_healthy_and_keeps_off_telegram(
 
 
 async def test_a_port_that_is_taken_is_told_in_one_line() -> None:
-    app = build_app(lambda: Health(True, {}))
+    app = Starlette()
     first = WebServer(app, WebSettings(port=0))
     await first.start()
     with pytest.raises(HotlineError, match=r"web\.port"):

@@ -9,7 +9,7 @@ from datetime import datetime
 from bot.app import build_dialogue, read_content, rules, usable
 from bot.config import Config
 from bot.content.lint import dangling
-from bot.dialogue import Dialogue, Question, Reply, State
+from bot.dialogue import Dialogue, Question, Reply, State, as_dict
 from bot.errors import HotlineError
 from bot.text import script_of
 
@@ -54,24 +54,6 @@ def known_region(dialogue: Dialogue, name: str | None) -> str:
     if not region:
         raise HotlineError(f"不认识地区「{name}」;请写省、市、县(区)的名字,例如 南京市")
     return region
-
-
-def as_dict(text: str, reply: Reply) -> dict[str, object]:
-    """The reply with the keys that other programs rely on."""
-    source = reply.sources[0] if reply.sources else None
-    return {
-        "question": text,
-        "outcome": str(reply.outcome),
-        "intent": reply.intent or None,
-        "region": reply.region or None,
-        "text": reply.text,
-        "source": source
-        and {"title": source.title, "publisher": source.publisher, "published": source.published or None},
-        "expired": reply.expired,
-        "score": None if reply.score is None else round(reply.score, 3),
-        "choices": [{"title": c.title, "intent": c.intent, "region": c.region or None} for c in reply.choices],
-        "ticket": None,  # `ask` stores nothing
-    }
 
 
 def explained(dialogue: Dialogue, reply: Reply) -> str:

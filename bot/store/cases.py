@@ -437,6 +437,12 @@ async def last_event(connection: Transaction) -> int:
     return int((await connection.execute(select(func.max(events.c.id)))).scalar_one() or 0)
 
 
+async def last_steps(connection: Transaction) -> tuple[int, int]:
+    """Changes whenever something becomes of any case: the last step in a history, the last question in a case."""
+    row = (await connection.execute(_LAST_STEPS)).one()
+    return row[0] or 0, row[1] or 0
+
+
 async def touched_after(connection: Transaction, event: int) -> tuple[list[int], int]:
     """Cases whose history went on after that step, and the last step now."""
     rows = (await connection.execute(_TOUCHED, {"last": event})).all()
@@ -453,6 +459,10 @@ _NOTE = insert(events).returning(events.c.id)
 _HARMLESS = (Deed.NOTED, Deed.CLAIMED, Deed.ASSIGNED, Deed.SENT_BACK, Deed.RATED)
 """Deeds after which a case has the same questions and may still be joined."""
 _TOUCHED = select(events.c.id, events.c.case_id).where(events.c.id > bindparam("last"), events.c.what.not_in(_HARMLESS))
+_LAST_STEPS = select(
+    select(func.max(events.c.id)).scalar_subquery(),
+    select(func.max(questions.c.id)).where(questions.c.case_id.is_not(None)).scalar_subquery(),
+)
 _FIRST = questions.alias()
 _BEGUN = (
     select(func.min(questions.c.id))

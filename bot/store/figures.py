@@ -149,6 +149,33 @@ class Daily:
     overdue: Overdue
 
 
+@dataclass(frozen=True)
+class Standing:
+    """Where everything stands at one moment."""
+
+    cases: dict[str, int]
+    """By state."""
+    overdue: int
+    outbox: dict[str, int]
+    """By state."""
+
+    @property
+    def open(self) -> int:
+        """Cases without an answer."""
+        return sum(self.cases.get(state, 0) for state in OPEN)
+
+
+async def standing(store: Store, now: datetime) -> Standing:
+    """Where everything stands."""
+    late = select(func.count()).select_from(cases).where(cases.c.state.in_(OPEN), cases.c.due_at < now)
+    async with store.reading() as connection:
+        return Standing(
+            await _by_state(connection, cases.c.state),
+            int((await connection.execute(late)).scalar_one()),
+            await _by_state(connection, outbox.c.state),
+        )
+
+
 async def daily(store: Store, day: date, zone: ZoneInfo, now: datetime) -> Daily:
     """Everything about one day of the office's."""
     since, until = period(day, zone)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, insert, select, update
 
-from bot.dialogue import Choice, Outcome
+from bot.dialogue import Choice, Outcome, Source
 from bot.store.engine import Transaction
 from bot.store.schema import cases, questions
 from bot.text import Script
@@ -34,6 +34,11 @@ class Said:
     """The citizen may hand the question to staff with one tap."""
     script: Script = Script.SIMPLIFIED
     """The one it is written in; its buttons follow."""
+    intent: str = ""
+    region: str = ""
+    score: float | None = None
+    sources: tuple[Source, ...] = ()
+    expired: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """What is stored; the question's number is the row's."""
@@ -44,6 +49,8 @@ class Said:
             "ticket": self.ticket,
             "offers_staff": self.offers_staff,
             "script": self.script,
+            "sources": [[s.title, s.publisher, s.published] for s in self.sources],
+            "expired": self.expired,
         }
 
 
@@ -124,6 +131,11 @@ async def keep_reply(connection: Transaction, said: Said) -> None:
     await connection.execute(_KEEP_REPLY, {"number": said.question, "reply": said.as_json()})
 
 
+async def note_replied(connection: Transaction, number: int, now: datetime) -> None:
+    """The reply has left."""
+    await connection.execute(_REPLIED, {"number": number, "replied_at": now})
+
+
 async def by_key(connection: Transaction, update_key: str) -> Record | None:
     """The question that came with this update, if it was handled before."""
     row = (await connection.execute(_BY_KEY, {"key": update_key})).one_or_none()
@@ -169,6 +181,7 @@ async def rate(connection: Transaction, number: int, feedback: Feedback) -> None
 # built once: putting a statement together takes longer than running it
 _ADD = insert(questions).returning(questions.c.id)
 _KEEP_REPLY = update(questions).where(questions.c.id == bindparam("number"))
+_REPLIED = update(questions).where(questions.c.id == bindparam("number"))
 _BY_KEY = select(questions).where(questions.c.update_key == bindparam("key"))
 
 
@@ -185,7 +198,7 @@ def _record(row: Any) -> Record:
         row.parent_id or row.id,
         row.asked_at,
         row.text,
-        _said(row),
+        said_in(row),
         row.replied_at is not None,
         row.region,
         row.case_id,
@@ -194,7 +207,8 @@ def _record(row: Any) -> Record:
     )
 
 
-def _said(row: Any) -> Said | None:
+def said_in(row: Any) -> Said | None:
+    """The reply in a row of questions; None once forgotten."""
     if row.reply is None:
         return None
     kept = row.reply
@@ -208,4 +222,9 @@ def _said(row: Any) -> Said | None:
         kept.get("ticket"),
         kept.get("offers_staff", False),
         Script(kept.get("script", Script.SIMPLIFIED)),
+        row.intent,
+        row.region,
+        row.score,
+        tuple(Source(*source[:3]) for source in kept.get("sources", ())),
+        kept.get("expired", False),
     )

@@ -190,3 +190,21 @@ leases = Table(
     Column("holder", String(128), nullable=False),
     Column("until", Moment, nullable=False),
 )
+
+# one-time links into the console; only the digest is kept, so that the database opens no door
+links = Table(
+    "links",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("until", Moment, nullable=False),
+)
+
+# who is signed in to the console
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("seen_at", Moment, nullable=False),
+)

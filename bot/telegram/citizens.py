@@ -19,12 +19,13 @@ from telegram.ext import (
 )
 
 from bot import voice
+from bot.buttons import CITIES_IN_A_ROW, Rows, by_short_id, in_rows, rows_of, short_id
 from bot.hotline import Asked, Declined, Hotline
 from bot.store.cases import Reason, Satisfaction
 from bot.store.conversations import Address
 from bot.store.questions import Feedback, Said
 from bot.telegram.receive import update_key
-from bot.telegram.render import CITIES_IN_A_ROW, Rows, by_short_id, in_rows, markup, rows_of, short_id
+from bot.telegram.render import markup
 from bot.telegram.send import CHANNEL, Sender
 from bot.text import Script
 

@@ -11,12 +11,13 @@ from telegram import Bot
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, ChatMigrated, Forbidden, NetworkError, RetryAfter
 
+from bot.buttons import Rows, rows_of_letter
 from bot.errors import HotlineError
 from bot.store import conversations, outbox
 from bot.store.engine import Store
 from bot.store.outbox import Letter, OutboxState
 from bot.telegram.pace import Pace
-from bot.telegram.render import Rows, as_html, keyboard, pieces, rows_of_letter
+from bot.telegram.render import as_html, keyboard, pieces
 from bot.worktime import Clock
 
 CHANNEL = "telegram"

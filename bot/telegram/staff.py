@@ -20,6 +20,7 @@ from telegram.ext import (
 )
 
 from bot import chart, report, voice
+from bot.buttons import Rows, by_short_id, in_rows, short_id
 from bot.casework import Casework, File, Refused
 from bot.config import Person
 from bot.content.load import Content
@@ -27,7 +28,7 @@ from bot.store import cases
 from bot.store.cases import OPEN, CaseState, Filter
 from bot.store.figures import daily
 from bot.telegram.citizens import change_buttons, toast
-from bot.telegram.render import Rows, by_short_id, in_rows, markup, short_id
+from bot.telegram.render import markup
 from bot.telegram.send import Sender
 
 Context = ContextTypes.DEFAULT_TYPE
@@ -38,7 +39,7 @@ _MOST_WORDINGS = 5
 _MOST_RECEIVERS = 20
 _MOST_IN_A_BOX = 200
 _ANSWER = "\n答复：\n"
-_BUTTON = re.compile(r"^w:[acdDbimrsox]:\d+(:\w+)?$")
+_BUTTON = re.compile(r"^w:[acdDbiImrsox]:\d+(:\w+)?$")
 _ON_A_CARD = re.compile(r"事项 (\d+)")
 
 
@@ -142,18 +143,30 @@ class StaffRoom:
         await self._list(update, Filter(claimed_by=person.name if person else "", most=_MOST_LISTED))
 
     async def shown(self, update: Update, context: Context) -> None:
-        """One case's card, by its number."""
+        """One case's card, by its number; the number of a citizen's question finds its case too."""
         if self._person(update) is None or not self._is_ours(update):
             return
         number = (context.args or [""])[0]
         try:
             if not number.isdecimal():
                 raise Refused("请写事项的号码，例如：/case 12")
-            file = await self.casework.file(int(number))
-            await self._say(update, self._card(file), self._deeds_for(file))
+            file, of_ticket = await self._by_either_number(int(number))
+            await self._say(update, self._card(file) + of_ticket, self._deeds_for(file))
         except Refused as refusal:
             await self._say(update, str(refusal))
         raise ApplicationHandlerStop
+
+    async def _by_either_number(self, number: int) -> tuple[File, str]:
+        """The case of that number, and a line about the one that the question of the same number is in."""
+        try:
+            case = await self.casework.of_ticket(number)
+        except Refused:
+            return await self.casework.file(number), ""
+        try:
+            file = await self.casework.file(number)
+        except Refused:
+            return await self.casework.file(case), ""
+        return file, "" if case == number else f"\n市民的编号 {number} 在事项 {case} 里：/case {case}"
 
     async def replied(self, update: Update, context: Context) -> None:
         """The answer to a card, to be confirmed."""
@@ -199,7 +212,8 @@ class StaffRoom:
             "d": self._to_dispatch,
             "D": self._dispatched,
             "b": self._back,
-            "i": self._ignored,
+            "i": self._to_ignore,
+            "I": self._ignored,
             "m": self._merged,
             "r": self._reopened,
             "s": self._sent,
@@ -239,8 +253,13 @@ class StaffRoom:
         await change_buttons(query, self._deeds_for(await self.casework.file(number)))
         return ""
 
+    async def _to_ignore(self, number: int, person: Person, rest: list[str], query: CallbackQuery) -> str:
+        reasons = [(reason, f"w:I:{number}:{which}") for which, reason in enumerate(voice.WHY_IGNORED)]
+        await change_buttons(query, [reasons, [(voice.BACK, f"w:b:{number}")]])
+        return ""
+
     async def _ignored(self, number: int, person: Person, rest: list[str], query: CallbackQuery) -> str:
-        await self.casework.ignore(number, person.name)
+        await self.casework.ignore(number, person.name, voice.WHY_IGNORED[int(rest[0])])
         return "已忽略"
 
     async def _merged(self, number: int, person: Person, rest: list[str], query: CallbackQuery) -> str:
@@ -277,7 +296,7 @@ class StaffRoom:
         user, message = update.effective_user, update.message
         if user is None or (message is not None and message.sender_chat is not None):
             return None
-        return next((p for p in self.settings.people if p.id == user.id), None)
+        return self.casework.roster.with_id(user.id)
 
     def _is_ours(self, update: Update) -> bool:
         """Staff's own chat, or one of them in private."""

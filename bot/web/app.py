@@ -1,4 +1,4 @@
-"""Routes: `/healthz`, and the webhook when Telegram is to call us."""
+"""All routes, and what happens when one fails."""
 
 import hmac
 import logging
@@ -7,11 +7,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
+from bot import metrics, voice
 from bot.errors import HotlineError
+from bot.hotline import Hotline
+from bot.store.figures import standing
+from bot.store.outbox import OutboxState
+from bot.web.chat import Chat, Unreadable
+from bot.web.console import Console
+from bot.web.guard import Guard, came_from
+from bot.web.pages import STATIC, Pages
+from bot.web.secret import signing_key
+from bot.web.signin import SignIn
+from bot.web.streams import Streams
+from bot.web.visitors import Visitors
 
 _MOST_BYTES = 1_000_000
 log = logging.getLogger(__name__)
@@ -34,17 +50,112 @@ class Health:
     details: dict[str, Any]
 
 
-def build_app(health: Callable[[], Health], hook: Hook | None = None) -> Starlette:
-    """The application; `health` is asked at every request."""
+class Site:
+    """The web application over one hotline; `streams` has to run beside it and be closed before the server stops."""
 
-    async def healthz(_request: Request) -> Response:
-        now = health()
+    def __init__(self, hotline: Hotline, health: Callable[[], Health], hook: Hook | None = None) -> None:
+        config = hotline.config
+        self.hotline, self.health, self.internal = hotline, health, config.web.internal
+        key = signing_key(config.web)
+        self.pages = Pages(config, hotline.clock)
+        self.streams = Streams(hotline.store, config.web.streams)
+        chat = Chat(hotline, self.pages, Visitors(config, key), self.streams)
+        door = SignIn(config, hotline.store, hotline.casework.roster, self.pages, hotline.clock, key)
+        console = Console(hotline, self.pages, door, self.streams)
+        routes = [
+            *chat.routes(),
+            *door.routes(),
+            *console.routes(),
+            Mount("/static", _Kept(directory=STATIC)),
+            Route("/healthz", self.healthz),
+            Route("/readyz", self.readyz),
+            Route("/metrics", self.metrics),
+        ]
+        if hook:
+            routes.append(Route(hook.path, _webhook(hook), methods=["POST"]))
+        self.app = Starlette(
+            routes=routes,
+            middleware=[Middleware(Guard, open_paths=(hook.path,) if hook else (), most_bytes=config.web.body_bytes)],
+            exception_handlers={
+                HTTPException: self._refused,
+                Unreadable: self._unreadable,
+                HotlineError: self._unavailable,
+                Exception: self._failed,
+            },
+            max_body_size=_MOST_BYTES,
+        )
+
+    # ---- for who looks after it
+
+    async def healthz(self, _request: Request) -> Response:
+        """Alive."""
+        now = self.health()
         return JSONResponse({"ok": now.ok, **now.details}, 200 if now.ok else 503)
 
-    routes = [Route("/healthz", healthz)]
-    if hook:
-        routes.append(Route(hook.path, _webhook(hook), methods=["POST"]))
-    return Starlette(routes=routes, max_body_size=_MOST_BYTES)
+    async def readyz(self, request: Request) -> Response:
+        """Able to answer: the database too, and with which content."""
+        if not came_from(request, self.internal):
+            raise HTTPException(404)
+        now, database = self.health(), "ok"
+        try:
+            await standing(self.hotline.store, self.hotline.clock())
+        except HotlineError as error:
+            database = str(error)
+        ok = now.ok and database == "ok"
+        details = {"ok": ok, "database": database, "content": self.hotline.version, **now.details}
+        return JSONResponse(details, 200 if ok else 503)
+
+    async def metrics(self, request: Request) -> Response:
+        """For Prometheus."""
+        if not came_from(request, self.internal):
+            raise HTTPException(404)
+        now = await standing(self.hotline.store, self.hotline.clock())
+        metrics.OPEN_CASES.set(now.open)
+        metrics.OVERDUE_CASES.set(now.overdue)
+        metrics.OUTBOX.set(now.outbox.get(OutboxState.QUEUED, 0))
+        metrics.STREAMS.set(self.streams.count)
+        body, kind = metrics.exposition()
+        return Response(body, media_type=kind)
+
+    # ---- troubles, in words
+
+    async def _refused(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        told = {404: voice.NO_SUCH_PAGE, 413: voice.TOO_BIG}.get(error.status_code, voice.NOT_LIKE_THIS)
+        return self._sorry(request, told, error.status_code)
+
+    async def _unreadable(self, request: Request, error: Exception) -> Response:
+        return self._sorry(request, voice.NOT_LIKE_THIS, 400)
+
+    async def _unavailable(self, request: Request, error: Exception) -> Response:
+        log.warning("%s %s: %s", request.method, request.url.path, error)
+        return self._sorry(request, voice.UNAVAILABLE, 503)
+
+    async def _failed(self, request: Request, error: Exception) -> Response:
+        log.exception("%s %s", request.method, request.scope["route"].path if "route" in request.scope else "")
+        return self._sorry(request, voice.UNAVAILABLE, 500)
+
+    def _sorry(self, request: Request, told: str, status: int) -> Response:
+        if "application/json" in request.headers.get("accept", ""):
+            return JSONResponse({"error": told}, status)
+        return self.pages.render("sorry.html", {"told": told}, status)
+
+
+class _Kept(StaticFiles):
+    """Our files; their addresses change with them, so that browsers may keep them for good."""
+
+    def file_response(self, *args: Any, **more: Any) -> Response:
+        """The file, to be kept."""
+        response = super().file_response(*args, **more)
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """404 for whatever is no file of ours, such as a path with a null byte."""
+        try:
+            return await super().get_response(path, scope)
+        except ValueError:
+            raise HTTPException(404) from None
 
 
 def _webhook(hook: Hook) -> Callable[[Request], Awaitable[Response]]:

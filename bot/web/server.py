@@ -36,7 +36,13 @@ class WebServer:
         self._settings = settings
         self._server = _Uvicorn(
             uvicorn.Config(
-                app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=_GRACE_SECONDS
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                forwarded_allow_ips=list(settings.trusted_proxies),
+                timeout_graceful_shutdown=_GRACE_SECONDS,
             )
         )
         self._running: asyncio.Task[None] | None = None
