@@ -118,8 +118,15 @@ def _cases(config: "Config", options: argparse.Namespace) -> int:
     return cases.run(config, options)
 
 
+def _link(config: "Config", options: argparse.Namespace) -> int:
+    from bot.commands import link
+
+    return link.run(config, options.who)
+
+
 _OF_THE_DATABASE = {
     "cases": _cases,
+    "link": _link,
     "migrate": _migrate,
     "backup": _backup,
     "forget": _forget,
@@ -209,6 +216,8 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--since", type=_day, metavar="日期", help="从哪天起")
     export.add_argument("--until", type=_day, metavar="日期", help="到哪天为止(含)")
     _add_cases(commands.add_parser("cases", help="处理没答上的问题", description="看、认领、答复、派单……事项。"))
+    link = commands.add_parser("link", help="取得工作台的登录链接", description="打印一个只能用一次的登录链接。")
+    link.add_argument("--as", dest="who", required=True, metavar="姓名", help="谁,见 config.yaml 的 staff.people")
     backup = commands.add_parser("backup", help="备份数据库", description="备份数据库;运行中也可以。")
     backup.add_argument("file", type=Path, metavar="文件", help="备份到哪里")
     forget = commands.add_parser("forget", help="删除旧的提问原文", description="删除旧的提问原文和联系方式,计数保留。")

@@ -61,9 +61,10 @@ ClockTime = Annotated[str, AfterValidator(_clock_time)]
 
 def _network(text: str) -> str:
     try:
-        return str(ip_network(text))
+        ip_network(text)
     except ValueError:
         raise PydanticCustomError("bad_network", "not an address") from None
+    return text
 
 
 Network = Annotated[str, AfterValidator(_network)]

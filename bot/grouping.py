@@ -22,6 +22,7 @@ _LOOKED_AT = 10
 _READ_ANEW = 500
 """So many of the latest questions are read again when the encoder is another one; the others join nothing."""
 _NEAREST = 3
+_ANSWERED_LOOKED_AT, _ANSWERED_SHOWN = 2_000, 3
 Nearest = tuple[tuple[str, float], ...]
 """Titles of what the matcher took a question for, with its scores."""
 
@@ -123,6 +124,19 @@ class Grouping:
         if changed:
             self._take_in(self._known, await cases.meanings(connection, self._matcher.encoder.version, changed))
         return self._known
+
+    async def answered_like(self, connection: Transaction, case: int) -> list[tuple[int, float]]:
+        """Answered cases that asked something like this one, the most alike first: number and likeness."""
+        version = self._matcher.encoder.version
+        own = await cases.vector_of(connection, case, version)
+        answered = await cases.answered_meanings(connection, version, _ANSWERED_LOOKED_AT) if own else []
+        if own is None or not answered:
+            return []
+        rows = np.frombuffer(own + b"".join(one.vector for one in answered), np.float16).astype(np.float32)
+        white = np.asarray(self._matcher.whitened(rows.reshape(len(answered) + 1, -1)))
+        likeness = white[1:] @ white[0]
+        order = np.argsort(-likeness)[:_ANSWERED_SHOWN]
+        return [(answered[n].case, float(likeness[n])) for n in order if likeness[n] >= self.suggest_above]
 
     def reset(self) -> None:
         """Reads everything anew next time: what was just placed may not have been written."""

@@ -1,7 +1,9 @@
 """Logs for the people who run it: ids and scores, never anybody's words, never the token."""
 
+import json
 import logging
 import traceback
+from datetime import datetime
 from types import TracebackType
 
 _TALKATIVE = ("httpx", "httpcore", "telegram", "aiohttp", "alembic", "uvicorn", "asyncio")
@@ -25,10 +27,26 @@ class _Discreet(logging.Formatter):
         return text.replace(self._secret, "***") if self._secret else text
 
 
-def set_up(secret: str = "") -> None:
+class _Json(_Discreet):
+    """One object a line, for programs that collect logs."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return record.message
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": super().format(record),
+        }
+        return json.dumps(line, ensure_ascii=False)
+
+
+def set_up(secret: str = "", *, as_json: bool = False) -> None:
     """Sends logs to standard error, without `secret` wherever it may turn up."""
     handler = logging.StreamHandler()
-    handler.setFormatter(_Discreet(secret))
+    handler.setFormatter((_Json if as_json else _Discreet)(secret))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from bot.store.cases import CaseQuestion
 from bot.store.questions import Ticket
 
 WELCOME = (
@@ -154,6 +155,8 @@ OUTCOMES = {
 }
 CLAIM, ANSWER, DISPATCH, IGNORE, REOPEN = "认领", "答复", "转办", "忽略", "重新处理"
 WHY_IGNORED = ("不用答", "垃圾信息")
+CONSOLE_IN_PRIVATE = "登录链接谁点谁进，请私聊我发 /console。"
+CONSOLE_ON_THE_MACHINE = "没有设置 web.public_url，手机上打不开工作台；请在服务器上运行 hotline link --as 姓名。"
 DUE_SOON, OVERDUE = "快到期", "已超时"
 SEND, CALL_OFF, BACK = "发送", "不发", "返回"
 CASE_STATES = {
@@ -190,4 +193,13 @@ DEEDS = {
     "withdrawn": "撤回",
     "closed": "办结",
 }
+WAITS_TO_BE_SEEN = "待查看"
+"""Queued for a web page: it is delivered once that is opened."""
 DELIVERIES = {"queued": "待发", "sent": "已送达", "blocked": "对方已屏蔽", "failed": "没送到"}
+
+
+def delivery(question: CaseQuestion) -> str:
+    """Where the answer to one question stands."""
+    if question.delivery == "queued" and question.channel == "web":
+        return WAITS_TO_BE_SEEN
+    return DELIVERIES.get(question.delivery, "")

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ORDER = [
     "errors", "yamlfile", "schema", "text", "masking", "logs", "config", "worktime", "content", "matching", "dialogue",
-    "gate", "metrics", "store", "voice", "roster", "casework", "grouping", "report", "chart", "hotline", "buttons", "telegram", "web", "app", "service", "commands", "cli", "__main__",
+    "gate", "metrics", "store", "entrance", "voice", "roster", "casework", "grouping", "report", "chart", "hotline", "buttons", "telegram", "web", "app", "service", "commands", "cli", "__main__",
 ]  # fmt: skip
 PURE = {"content", "matching", "dialogue", "gate", "text", "masking", "worktime"}
 AT_HOME = {

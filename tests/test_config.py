@@ -8,7 +8,7 @@ import pytest
 
 from bot.config import Config, load_config
 from bot.errors import ContentError
-from tests.conftest import ROOT
+from tests.conftest import ROOT, World
 
 
 def test_every_setting_stands_in_the_shipped_file_with_its_default_and_a_chinese_comment() -> None:
@@ -17,13 +17,19 @@ def test_every_setting_stands_in_the_shipped_file_with_its_default_and_a_chinese
     for section, field in Config.model_fields.items():
         for name, setting in type(field.default).model_fields.items():
             key, default = setting.alias or name, setting.default
-            if key == "token":
+            if key in {"token", "secret"}:
                 continue  # from the environment only
             line = re.search(rf"^  {key}:.*$", text, re.MULTILINE)
             assert line, f"{section}.{key} is not in config.yaml"
             assert re.search("#.*[一-鿿]", line[0]) or key == "zone", line[0]
             value = getattr(getattr(shipped, section), name)
             assert value == (ROOT / default if isinstance(default, Path) else default) or key == "url"
+
+
+def test_what_is_no_network_address_is_told_with_its_line(world: World) -> None:
+    world.write("config.yaml", "web:\n  internal: [127.0.0.1, 内网]\n")
+    with pytest.raises(ContentError, match=r"config\.yaml:2: .*「内网」不是网络地址"):
+        load_config(world.folder / "config.yaml", {})
 
 
 def test_the_environment_overrides_the_file() -> None:
@@ -54,10 +60,14 @@ def test_a_wrong_value_is_named_with_its_cure(environment: dict[str, str], words
         load_config(ROOT / "config.yaml", environment)
 
 
-def test_a_token_in_the_file_is_refused_with_the_variable_to_use(tmp_path: Path) -> None:
-    (tmp_path / "c.yaml").write_text('telegram:\n  token: "1:abc"\n')
-    with pytest.raises(ContentError, match=r"c.yaml:2: .*HOTLINE_TELEGRAM__TOKEN"):
-        load_config(tmp_path / "c.yaml", {})
+@pytest.mark.parametrize(("section", "key"), [("telegram", "token"), ("web", "secret")])
+def test_a_secret_in_the_file_is_refused_with_the_variable_to_use(world: World, section: str, key: str) -> None:
+    world.write("config.yaml", f'{section}:\n  {key}: "1:abc"\n')
+    with pytest.raises(ContentError) as refused:
+        load_config(world.folder / "config.yaml", {})
+    (problem,) = refused.value.problems
+    assert problem.line == 2
+    assert f"HOTLINE_{section}__{key}".upper() in problem.message
 
 
 def test_secrets_never_show_themselves() -> None:

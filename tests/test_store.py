@@ -5,6 +5,7 @@ import sqlite3
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, insert, inspect, select, text
 
-from bot.dialogue import Choice, Outcome, State
+from bot.dialogue import Choice, Outcome, Source, State
 from bot.errors import HotlineError
 from bot.store import cases, conversations, inbox, leases, outbox, questions, retention
 from bot.store.conversations import Address
@@ -253,6 +254,7 @@ async def test_the_same_deed_is_on_record_once(store: Store) -> None:
 async def test_a_reply_comes_back_as_it_was_said(store: Store) -> None:
     number = await ask(store, await talk(store, ANNA), "telegram:1", Outcome.CHOICES)
     said = Said(number, Outcome.CHOICES, "您想问", (Choice("甲", "i"),), (Choice("乙", "j", "南京市"),), number, True)
+    said = replace(said, intent="i", region="南京市", score=0.5, sources=(Source("报道", "报社", "2022"),), expired=True)
     await store.write(lambda c: questions.keep_reply(c, said))
     async with store.reading() as connection:
         record = await questions.by_key(connection, "telegram:1")
@@ -414,7 +416,7 @@ async def test_what_an_older_or_newer_program_wrote_does_not_silence_anybody(sto
             record = await questions.by_id(connection, number)
         assert state.pending == (Choice("甲", "i", "南京市"), Choice("丙", "j"))
         assert record
-        assert record.said == Said(number, Outcome.ANSWERED, "好")
+        assert record.said == Said(number, Outcome.ANSWERED, "好", intent="i", region="南京市", score=0.5)
 
 
 async def test_a_thank_you_is_not_the_last_question(store: Store) -> None:

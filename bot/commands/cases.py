@@ -273,7 +273,7 @@ def _question(question: CaseQuestion, now: datetime) -> str:
     text = question.text if question.text is not None else "(已撤回)"
     marks = (
         question.region,
-        voice.DELIVERIES.get(question.delivery, ""),
+        voice.delivery(question),
         voice.SATISFACTION.get(question.satisfaction, ""),
         question.why and f"({question.why})",
         "" if question.is_reachable else "联系不上",

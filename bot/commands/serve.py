@@ -10,11 +10,12 @@ from bot.app import content_version
 from bot.commands.ask import open_dialogue
 from bot.config import Config
 from bot.dialogue import Dialogue
+from bot.entrance import is_loopback, local_address, make_link
 from bot.service import Service
 
 log = logging.getLogger(__name__)
 
-WITHOUT_TOKEN = """没有设置 HOTLINE_TELEGRAM__TOKEN,现在只开健康检查,不收 Telegram 消息。
+WITHOUT_TOKEN = """没有设置 HOTLINE_TELEGRAM__TOKEN,现在只开网页,不收 Telegram 消息。
 取得令牌:在 Telegram 里找 @BotFather,发 /newbot,按提示起名,它会给一串「数字:字母」的令牌;
 然后设置环境变量 HOTLINE_TELEGRAM__TOKEN=令牌,再运行 hotline serve。"""
 
@@ -22,7 +23,7 @@ WITHOUT_TOKEN = """没有设置 HOTLINE_TELEGRAM__TOKEN,现在只开健康检查
 def run(config: Config) -> int:
     """0 after a stop that was asked for."""
     token = config.telegram.token.get_secret_value()
-    logs.set_up(token)
+    logs.set_up(token, as_json=config.log.format == "json")
     version = content_version(config)
     dialogue = open_dialogue(config)
     if not token:
@@ -39,7 +40,7 @@ async def _serve(config: Config, dialogue: Dialogue, version: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with Service(config, dialogue, version, clock) as service:
-        print(f"hotline 已启动:http://{config.web.host}:{service.web.port}/healthz", flush=True)
+        await _tell_where(config, service)
         running = asyncio.create_task(service.run())
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -49,3 +50,17 @@ async def _serve(config: Config, dialogue: Dialogue, version: str) -> None:
         await asyncio.wait([running, stopping])
     if not running.cancelled():
         running.result()
+
+
+async def _tell_where(config: Config, service: Service) -> None:
+    """Both addresses; who has no other way in gets a link while nobody else can read it."""
+    port = service.web.port
+    base = config.web.public_url or local_address(config.web, port)
+    print(f"hotline 已启动(健康检查 {base}/healthz)\n市民问答:{base}/", flush=True)
+    admin = next((p for p in config.staff.people if p.role == "admin" and p.id is None), None)
+    if admin and is_loopback(config.web.host):
+        link = await make_link(config, service.store, admin.name, service.clock(), port)
+        minutes = config.web.link_minutes
+        print(f"工作台({admin.name},{minutes} 分钟内有效,只能用一次):{link}", flush=True)
+    else:
+        print(f"工作台:{base}/staff(登录链接:hotline link --as 姓名)", flush=True)

@@ -29,6 +29,7 @@ class CaseState(StrEnum):
 
 WHY = "why"
 """What stands as intent of a message that says why an answer did not satisfy."""
+_MOST_DIGITS = 18
 _SOON, _OVER = 1, 2
 """How staff were reminded of a deadline."""
 OPEN = (CaseState.NEW, CaseState.CLAIMED)
@@ -138,6 +139,8 @@ class CaseQuestion:
     """Where the answer to it stands: an OutboxState, or empty."""
     why: str = ""
     """What the citizen wrote after 不满意."""
+    channel: str = ""
+    """Where they wrote."""
 
 
 @dataclass(frozen=True)
@@ -158,10 +161,13 @@ class Filter:
     department: str = ""
     region: str = ""
     claimed_by: str = ""
+    reason: str = ""
     text: str = ""
     overdue_at: datetime | None = None
     """Only those overdue at this moment."""
     most: int = 100
+    skip: int = 0
+    """So many of the first ones are left out."""
 
 
 @dataclass(frozen=True)
@@ -219,15 +225,24 @@ async def listed(connection: Transaction, which: Filter, now: datetime) -> list[
         where.append(c.region.startswith(which.region, autoescape=True))
     if which.claimed_by:
         where.append(c.claimed_by == which.claimed_by)
+    if which.reason:
+        where.append(c.reason == which.reason)
     if which.overdue_at:
         where.append(and_(c.due_at < which.overdue_at, c.state.in_(OPEN)))
     if which.text:
         told = select(questions.c.case_id).where(questions.c.text.contains(which.text, autoescape=True))
-        where.append(or_(c.id.in_(told), c.answer.contains(which.text, autoescape=True)))
+        where.append(or_(c.id.in_(told), c.answer.contains(which.text, autoescape=True), *_numbered(which.text)))
     late = case((and_(c.due_at < now, c.state.in_(OPEN)), 0), else_=1)
     query = _listed(where).order_by(late, c.reopened.desc(), _COUNT.desc(), c.opened_at, c.id)
-    rows = await connection.execute(query.limit(which.most) if which.most else query)
+    rows = await connection.execute(query.limit(which.most).offset(which.skip) if which.most else query)
     return [_case(row) for row in rows]
+
+
+def _numbered(text: str) -> list[ColumnElement[bool]]:
+    """The case of that number, and the one of the question of that number."""
+    if not text.isdecimal() or len(text) > _MOST_DIGITS:
+        return []
+    return [cases.c.id == int(text), cases.c.id.in_(select(questions.c.case_id).where(questions.c.id == int(text)))]
 
 
 async def questions_of(connection: Transaction, case_ids: Sequence[int]) -> dict[int, list[CaseQuestion]]:
@@ -237,7 +252,7 @@ async def questions_of(connection: Transaction, case_ids: Sequence[int]) -> dict
         select(
             q.case_id, q.id, q.text, q.asked_at, q.region, q.conversation_id, v.script, v.chosen_script,
             and_(v.chat_id.is_not(None), v.blocked_at.is_(None)).label("is_reachable"), q.settled_at, q.satisfaction,
-            q.nearest,
+            q.nearest, v.channel,
         )
         .join(conversations, v.id == q.conversation_id)
         .where(q.case_id.in_(case_ids))
@@ -252,7 +267,7 @@ async def questions_of(connection: Transaction, case_ids: Sequence[int]) -> dict
                 row.id, row.text, row.asked_at, row.region, row.conversation_id, row.script, row.chosen_script,
                 bool(row.is_reachable), row.settled_at, row.satisfaction,
                 tuple((title, float(score)) for title, score in row.nearest or ()), deliveries.get(row.id, ""),
-                "；".join(reasons.get(row.id, ())),
+                "；".join(reasons.get(row.id, ())), row.channel,
             )
         )  # fmt: skip
     return found
@@ -430,6 +445,37 @@ async def meanings(connection: Transaction, encoder: str, among: Sequence[int] |
     which = [cases.c.id.in_(among)] if among is not None else []
     query = query.where(cases.c.state.in_(JOINABLE), q.vector.is_not(None), q.encoder == encoder, *which)
     return [Kept(*row) for row in await connection.execute(query.order_by(q.id))]
+
+
+async def answered_meanings(connection: Transaction, encoder: str, most: int) -> list[Kept]:
+    """What was asked first in the cases answered last, as this encoder read it."""
+    q, c = questions.c, cases.c
+    first = select(func.min(q.id)).where(q.encoder == encoder, q.vector.is_not(None)).group_by(q.case_id)
+    query = (
+        select(q.id, q.case_id, q.vector)
+        .join(cases, c.id == q.case_id)
+        .where(q.id.in_(first), c.state.in_(DONE), c.answer.is_not(None))
+        .order_by(c.answered_at.desc())
+        .limit(most)
+    )
+    return [Kept(row.id, row.case_id, row.vector) for row in await connection.execute(query)]
+
+
+async def vector_of(connection: Transaction, case_id: int, encoder: str) -> bytes | None:
+    """What the first question of a case means to this encoder; None when it has not read it."""
+    q = questions.c
+    query = select(q.vector).where(q.case_id == case_id, q.encoder == encoder, q.vector.is_not(None)).order_by(q.id)
+    vector: bytes | None = (await connection.execute(query.limit(1))).scalar_one_or_none()
+    return vector
+
+
+async def before(connection: Transaction, question: int, most: int) -> list[tuple[int, str, str]]:
+    """What was said in a conversation before one of its questions: number, words, reply; oldest first."""
+    q = questions.c
+    here = select(q.conversation_id).where(q.id == question).scalar_subquery()
+    query = select(q.id, q.text, q.reply).where(q.conversation_id == here, q.id < question, q.text.is_not(None))
+    rows = (await connection.execute(query.order_by(q.id.desc()).limit(most))).all()
+    return [(row.id, row.text, (row.reply or {}).get("text", "")) for row in reversed(rows)]
 
 
 async def last_event(connection: Transaction) -> int:

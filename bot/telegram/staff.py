@@ -24,6 +24,8 @@ from bot.buttons import Rows, by_short_id, in_rows, short_id
 from bot.casework import Casework, File, Refused
 from bot.config import Person
 from bot.content.load import Content
+from bot.entrance import make_link
+from bot.errors import HotlineError
 from bot.store import cases
 from bot.store.cases import OPEN, CaseState, Filter
 from bot.store.figures import daily
@@ -60,6 +62,7 @@ class StaffRoom:
             "cases": self.listed,
             "case": self.shown,
             "mine": self.mine,
+            "console": self.console,
         }
         for name, handler in commands.items():
             application.add_handler(CommandHandler(name, handler, filters=new), _BEFORE_ALL_OTHERS)
@@ -141,6 +144,24 @@ class StaffRoom:
         """What the one who asks has claimed."""
         person = self._person(update)
         await self._list(update, Filter(claimed_by=person.name if person else "", most=_MOST_LISTED))
+
+    async def console(self, update: Update, context: Context) -> None:
+        """A one-time link into the console, in private: in a group everybody could use it."""
+        person, chat = self._person(update), update.effective_chat
+        if person is None or chat is None or not self._is_ours(update):
+            return
+        casework = self.casework
+        if chat.id == self.settings.chat_id:
+            told = voice.CONSOLE_IN_PRIVATE
+        elif not casework.config.web.public_url:
+            told = voice.CONSOLE_ON_THE_MACHINE
+        else:
+            try:
+                told = await make_link(casework.config, casework.store, person.name, casework.clock())
+            except HotlineError as error:
+                told = str(error)
+        await self._say(update, told)
+        raise ApplicationHandlerStop
 
     async def shown(self, update: Update, context: Context) -> None:
         """One case's card, by its number; the number of a citizen's question finds its case too."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from itsdangerous import BadSignature, URLSafeSerializer
@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from bot import voice
 from bot.config import Config, Person
+from bot.entrance import PATH
 from bot.roster import Roster
 from bot.store import doors
 from bot.store.engine import Store
@@ -49,7 +50,7 @@ class SignIn:
         """Where the door is."""
         return [
             Route("/staff", self.door),
-            Route("/staff/in/{key}", self.link, methods=["GET", "POST"]),
+            Route(PATH + "{key}", self.link, methods=["GET", "POST"]),
             Route("/staff/out", self.sign_out, methods=["POST"]),
         ]
 
@@ -133,16 +134,3 @@ class SignIn:
 
     def _page(self, request: Request, template: str, status: int = 200, **context: Any) -> Response:
         return self.pages.render(template, {"told": "", "person": None, **context}, status)
-
-
-def link_to(config: Config, port: int, key: str) -> str:
-    """The address of a one-time link."""
-    host = f"[{config.web.host}]" if ":" in config.web.host else config.web.host
-    base = config.web.public_url or f"http://{host}:{port}"
-    return f"{base}/staff/in/{key}"
-
-
-async def make_link(config: Config, store: Store, name: str, now: datetime) -> str:
-    """The key of a new link for somebody."""
-    until = now + timedelta(minutes=config.web.link_minutes)
-    return await store.write(lambda c: doors.make_link(c, name, now, until))

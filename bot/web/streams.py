@@ -64,6 +64,13 @@ class Streams:
             for stream in streams:
                 stream.news.set()
 
+    async def newest(self, conversation: int) -> int:
+        """How far a conversation, or the work list, has come."""
+        async with self.store.reading() as connection:
+            if conversation == STAFF:
+                return sum(await cases.last_steps(connection))
+            return await transcript.last_letter_to(connection, conversation)
+
     def response(self, conversation: int, since: int, may_stay: Callable[[], Awaitable[bool]]) -> Response:
         """Events for one page: its first says where it stands; 204 tells a page to do without."""
         if self.count >= self.most or self._closing.is_set():
@@ -74,7 +81,7 @@ class Streams:
     async def _events(self, stream: Stream, since: int, may_stay: Callable[[], Awaitable[bool]]) -> AsyncIterator[str]:
         self._open.setdefault(stream.conversation, set()).add(stream)
         try:
-            newest = stream.id = await self._newest(stream.conversation)
+            newest = stream.id = await self.newest(stream.conversation)
             # what came between the page and its stream must not wait for what comes next
             yield f"retry: 3000\nid: {newest}\nevent: {'news' if newest > since else 'here'}\ndata: {newest}\n\n"
             loop, breaths = asyncio.get_running_loop(), 0
@@ -101,12 +108,6 @@ class Streams:
             return False
         stream.news.clear()
         return not self._closing.is_set()
-
-    async def _newest(self, conversation: int) -> int:
-        async with self.store.reading() as connection:
-            if conversation == STAFF:
-                return sum(await cases.last_steps(connection))
-            return await transcript.last_letter_to(connection, conversation)
 
     async def _look(self) -> None:
         async with self.store.reading() as connection:
