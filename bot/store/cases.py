@@ -29,7 +29,7 @@ class CaseState(StrEnum):
 
 WHY = "why"
 """What stands as intent of a message that says why an answer did not satisfy."""
-_MOST_DIGITS = 18
+_MOST_DIGITS, _MOST_NAMED = 18, 1_000
 _SOON, _OVER = 1, 2
 """How staff were reminded of a deadline."""
 OPEN = (CaseState.NEW, CaseState.CLAIMED)
@@ -232,10 +232,22 @@ async def listed(connection: Transaction, which: Filter, now: datetime) -> list[
     if which.text:
         told = select(questions.c.case_id).where(questions.c.text.contains(which.text, autoescape=True))
         where.append(or_(c.id.in_(told), c.answer.contains(which.text, autoescape=True), *_numbered(which.text)))
+    # which ones first, over the index alone; then everything about these few
+    asked = select(questions.c.case_id, func.count().label("count")).where(questions.c.case_id.is_not(None))
+    counted = asked.group_by(questions.c.case_id).subquery()
     late = case((and_(c.due_at < now, c.state.in_(OPEN)), 0), else_=1)
-    query = _listed(where).order_by(late, c.reopened.desc(), _COUNT.desc(), c.opened_at, c.id)
-    rows = await connection.execute(query.limit(which.most).offset(which.skip) if which.most else query)
-    return [_case(row) for row in rows]
+    pressing = (late, c.reopened.desc(), func.coalesce(counted.c.count, 0).desc(), c.opened_at, c.id)
+    query = select(c.id).outerjoin(counted, counted.c.case_id == c.id).where(*where).order_by(*pressing)
+    if which.most:
+        query = query.limit(which.most).offset(which.skip)
+    ids = list((await connection.execute(query)).scalars())
+    found = {row.id: _case(row) for part in _parts(ids) for row in await connection.execute(_listed([c.id.in_(part)]))}
+    return [found[case_id] for case_id in ids]
+
+
+def _parts(ids: Sequence[int]) -> list[Sequence[int]]:
+    """So many at once as a statement may name."""
+    return [ids[n : n + _MOST_NAMED] for n in range(0, len(ids), _MOST_NAMED)]
 
 
 def _numbered(text: str) -> list[ColumnElement[bool]]:
@@ -247,6 +259,8 @@ def _numbered(text: str) -> list[ColumnElement[bool]]:
 
 async def questions_of(connection: Transaction, case_ids: Sequence[int]) -> dict[int, list[CaseQuestion]]:
     """The questions of these cases, oldest first."""
+    if len(case_ids) > _MOST_NAMED:
+        return {n: qs for part in _parts(case_ids) for n, qs in (await questions_of(connection, part)).items()}
     q, v = questions.c, conversations.c
     query = (
         select(
