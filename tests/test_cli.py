@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
@@ -182,3 +183,33 @@ def test_chat_works_in_a_real_terminal() -> None:
     finally:
         process.kill()
         os.close(parent)
+
+
+@pytest.mark.parametrize(
+    ("environment", "arguments", "words"),
+    [
+        ({}, ["--as", "没有这个人"], "staff.people"),
+        ({"HOTLINE_WEB__HOST": "10.0.0.5"}, ["--as", "管理员"], "没有加密"),
+        ({"HOTLINE_WEB__PUBLIC_URL": "http://hotline.example"}, ["--as", "管理员"], "没有加密"),
+    ],
+)
+def test_no_link_is_made_where_somebody_could_read_along(
+    environment: dict[str, str], arguments: list[str], words: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("HOTLINE_DATABASE__URL", f"sqlite:///{tmp_path}/hotline.db")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert main(["migrate"]) == 0
+    assert main(["link", *arguments]) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_a_link_stands_alone_on_standard_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOTLINE_DATABASE__URL", f"sqlite:///{tmp_path}/hotline.db")
+    main(["migrate"])
+    capsys.readouterr()
+    assert main(["link", "--as", "管理员"]) == 0
+    assert re.fullmatch(r"http://127\.0\.0\.1:8080/staff/in/[\w-]{40,}\n", capsys.readouterr().out)

@@ -322,3 +322,21 @@ async def test_the_same_button_twice_in_a_hurry_troubles_nobody(line: Line) -> N
     await line.quiet()
     assert room.text(confirm) == "事项 1 的答复没有发送。"
     assert await inbox.parked(line.service.store) == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_the_link_to_the_console_is_given_in_private_only(line: Line) -> None:
+    room, anna, stranger = Room(line), Citizen(line, ANNA), line.citizen(STRANGER)
+    assert "请私聊我" in (await room.says(ANNA, "/console")).text
+    assert "hotline link" in (await anna.says("/console")).text, "without an outside address no phone can open it"
+    assert (await stranger.says("/console")).text == (await stranger.says("/nonsense")).text
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_with_an_outside_address_the_link_leads_there(
+    dialogue: Dialogue, telegram: TelegramServer, database_url: str, settings_file: Path
+) -> None:
+    outside = {"web__public_url": "https://hotline.example"}
+    async with open_line(dialogue, telegram, database_url, RunningClock(), file=settings_file, **outside) as line:
+        said = await Citizen(line, ANNA).says("/console")
+    assert said.text.startswith("https://hotline.example/staff/in/")
