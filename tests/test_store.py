@@ -25,6 +25,7 @@ from bot.store.inbox import InboxState, Incoming
 from bot.store.questions import Feedback, NewQuestion, Said
 from bot.store.schema import leases as lease_rows
 from bot.store.schema import metadata
+from bot.store.schema import outbox as outbox_rows
 from bot.store.schema import questions as question_rows
 from bot.text import Script
 
@@ -254,7 +255,9 @@ async def test_the_same_deed_is_on_record_once(store: Store) -> None:
 async def test_a_reply_comes_back_as_it_was_said(store: Store) -> None:
     number = await ask(store, await talk(store, ANNA), "telegram:1", Outcome.CHOICES)
     said = Said(number, Outcome.CHOICES, "您想问", (Choice("甲", "i"),), (Choice("乙", "j", "南京市"),), number, True)
-    said = replace(said, intent="i", region="南京市", score=0.5, sources=(Source("报道", "报社", "2022"),), expired=True)
+    said = replace(
+        said, intent="i", region="南京市", score=0.5, sources=(Source("报道", "报社", "2022"),), expired=True
+    )
     await store.write(lambda c: questions.keep_reply(c, said))
     async with store.reading() as connection:
         record = await questions.by_key(connection, "telegram:1")
@@ -434,6 +437,17 @@ async def test_a_long_write_lets_the_event_loop_go_on(store: Store) -> None:
     for n in range(50):
         await ask(store, anna, str(n), asked_at=NOW - timedelta(days=9))
     assert await store.write(lambda c: retention.forget_before(c, NOW), long=True) == 50
+
+
+async def test_a_letter_that_nobody_came_for_goes_with_the_rest_of_the_talk(store: Store) -> None:
+    phone, page = await talk(store, ANNA), await talk(store, Address("web", 7, 7))
+    old = NOW - timedelta(days=9)
+    for whose in (phone, page):
+        await store.write(lambda c, whose=whose: outbox.put(store, c, f"a{whose}", whose, {"text": "好"}, old))
+    await store.write(lambda c: retention.forget_before(c, NOW), long=True)
+    async with store.reading() as connection:
+        left = (await connection.execute(select(outbox_rows.c.conversation_id))).scalars()
+        assert list(left) == [phone], "Telegram still takes it"
 
 
 async def test_a_group_that_moved_keeps_its_conversations(store: Store) -> None:

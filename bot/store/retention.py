@@ -37,8 +37,11 @@ async def forget_person(connection: Transaction, channel: str, user: int, now: d
 async def forget_before(connection: Transaction, day: datetime) -> int:
     """Deletes the words of all questions before `day`, and who has been silent since; how many questions."""
     count = await _forget_questions(connection, questions.c.asked_at < day)
-    over = (OutboxState.SENT, OutboxState.BLOCKED, OutboxState.FAILED)
-    await connection.execute(delete(outbox).where(outbox.c.created_at < day, outbox.c.state.in_(over)))
+    over = outbox.c.state.in_((OutboxState.SENT, OutboxState.BLOCKED, OutboxState.FAILED))
+    # by now the browser has forgotten who it is: nobody will come for these
+    on_a_page = select(conversations.c.id).where(conversations.c.channel == "web")
+    gone = (outbox.c.created_at < day, or_(over, outbox.c.conversation_id.in_(on_a_page)))
+    await connection.execute(delete(outbox).where(*gone))
     silent = (conversations.c.seen_at < day, conversations.c.chat_id.is_not(None))
     waiting = select(outbox.c.conversation_id).where(outbox.c.state == OutboxState.QUEUED)
     await connection.execute(update(conversations).where(*silent, conversations.c.id.not_in(waiting)).values(_ADDRESS))
