@@ -1,7 +1,7 @@
 """Builds everything from a Config, from the bottom up."""
 
-import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from bot.config import Config
 from bot.content.lint import Rules
@@ -9,10 +9,10 @@ from bot.content.load import Content, load_content
 from bot.content.models import Intent, SmallTalk, Topic, UrgentRule
 from bot.dialogue import Dialogue, Limits
 from bot.errors import ContentError, Problem
-from bot.matching.cache import Cache
+from bot.matching.cache import Cache, Fitted
 from bot.matching.calibration import Mix
-from bot.matching.encoder import make_encoders
-from bot.matching.matcher import Kind, Matcher, Phrase
+from bot.matching.encoder import Encoder, make_encoders
+from bot.matching.matcher import Kind, Matcher, Material, Phrase
 from bot.matching.wording import Wording
 
 
@@ -22,18 +22,28 @@ def read_content(config: Config, *, checks: bool = True) -> tuple[Content, list[
     return load_content(settings.intents, settings.knowledge, settings.max_file_bytes, checks=checks)
 
 
-def build_dialogue(config: Config, content: Content, before_fit: Callable[[], None] = lambda: None) -> Dialogue:
-    """The dialogue over this content; fits the matcher, after calling `before_fit`, unless that was done before."""
-    wording = Wording(content.synonyms, content.padding.lead, content.padding.trail)
-    phrases = labelled(content, wording)
-    background = [wording.standard(line) for line in content.background]
-    settings = config.matching
+def build_dialogue(
+    config: Config,
+    content: Content,
+    before_fit: Callable[[], None] = lambda: None,
+    *,
+    like: Dialogue | None = None,
+    encoders: Sequence[Encoder] = (),
+) -> Dialogue:
+    """The dialogue over this content; fits the matcher, after calling `before_fit`, unless that was done before.
+
+    `like`: a dialogue over nearly the same content, whose space takes in the new phrases: seconds instead of minutes.
+    `encoders`: in place of those that the settings name.
+    """
+    stuff, settings = _stuff(content), config.matching
     mix = Mix(settings.mix_wrong, settings.mix_near, settings.mix_far)
+    known = _fitted(like)
     matcher = None
-    for encoder in reversed(make_encoders(settings.encoder)):
-        index = Cache(settings.cache, encoder).index(phrases, background, wording.lead, before_fit)
+    for encoder in reversed(encoders or make_encoders(settings.encoder)):
+        cache = Cache(settings.cache, encoder)
+        index = cache.index(stuff.phrases, stuff.background, stuff.lead, before_fit, known.get(encoder.version))
         above = index.forecast.thresholds(settings.target, mix, settings.false_alarms, settings.topic_margin)
-        matcher = Matcher(phrases, encoder, index, above, matcher)
+        matcher = Matcher(stuff.phrases, encoder, index, above, matcher, stuff.background)
     assert matcher is not None
     limits = Limits(
         config.limits.message_length,
@@ -42,16 +52,46 @@ def build_dialogue(config: Config, content: Content, before_fit: Callable[[], No
         settings.place_malus,
         settings.remembered_answers,
     )
-    return Dialogue(content, matcher, wording, limits)
+    return Dialogue(content, matcher, stuff.wording, limits)
 
 
-def content_version(config: Config) -> str:
-    """A name for the content as its files are now; the same files give the same name."""
-    digest = hashlib.sha256()
-    for folder in (config.content.intents, config.content.knowledge):
-        for file in sorted(folder.glob("*.yaml")):
-            digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()[:12]
+def is_fitted(config: Config, content: Content) -> bool:
+    """Whether the matcher of this content has a space of its own on disk, and not only one like another's."""
+    stuff, settings = _stuff(content), config.matching
+    caches = (Cache(settings.cache, encoder) for encoder in make_encoders(settings.encoder))
+    return all(cache.is_fitted(stuff.phrases, stuff.background, stuff.lead) for cache in caches)
+
+
+def fit(config: Config, content: Content) -> None:
+    """Gives it one: minutes, and the cache has it afterwards."""
+    stuff, settings = _stuff(content), config.matching
+    for encoder in make_encoders(settings.encoder):
+        Cache(settings.cache, encoder).fit(stuff.phrases, stuff.background, stuff.lead)
+
+
+@dataclass(frozen=True)
+class _Stuff:
+    """What a matcher is made of."""
+
+    wording: Wording
+    phrases: list[Phrase]
+    background: list[str]
+
+    @property
+    def lead(self) -> Sequence[str]:
+        return self.wording.lead
+
+
+def _stuff(content: Content) -> _Stuff:
+    wording = Wording(content.synonyms, content.padding.lead, content.padding.trail)
+    background = [wording.standard(line) for line in content.background]
+    return _Stuff(wording, labelled(content, wording), background)
+
+
+def _fitted(like: Dialogue | None) -> dict[str, Fitted]:
+    """By encoder."""
+    matchers = [m for m in (like.matcher, like.matcher.second) if m] if like else []
+    return {m.encoder.version: Fitted(m.index, Material(m.phrases, m.background)) for m in matchers}
 
 
 def labelled(content: Content, wording: Wording) -> list[Phrase]:

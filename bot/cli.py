@@ -124,7 +124,35 @@ def _link(config: "Config", options: argparse.Namespace) -> int:
     return link.run(config, options.who)
 
 
+def _fit(config: "Config", options: argparse.Namespace) -> int:
+    from bot.commands import fit
+
+    return fit.run(config)
+
+
+def _gate(config: "Config", options: argparse.Namespace) -> int:
+    from bot.commands import gate
+
+    return gate.gate(config, options.against, as_json=options.json)
+
+
+def _history(config: "Config", options: argparse.Namespace) -> int:
+    from bot.commands import gate
+
+    return gate.history(config, as_json=options.json)
+
+
+def _undo(config: "Config", options: argparse.Namespace) -> int:
+    from bot.commands import gate
+
+    return gate.undo(config, options.version, options.who)
+
+
 _OF_THE_DATABASE = {
+    "fit": _fit,
+    "gate": _gate,
+    "history": _history,
+    "undo": _undo,
     "cases": _cases,
     "link": _link,
     "migrate": _migrate,
@@ -216,6 +244,17 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--since", type=_day, metavar="日期", help="从哪天起")
     export.add_argument("--until", type=_day, metavar="日期", help="到哪天为止(含)")
     _add_cases(commands.add_parser("cases", help="处理没答上的问题", description="看、认领、答复、派单……事项。"))
+    gate = commands.add_parser(
+        "gate", help="看内容改动能不能上线", description="拿文件夹里的内容和正在答复的内容比较。"
+    )
+    gate.add_argument("--against", type=Path, metavar="文件夹", help="和这里面的 intents、knowledge 比较")
+    gate.add_argument("--json", action="store_true", help="输出 JSON")
+    history = commands.add_parser("history", help="看上线过的内容版本", description="列出上线过的内容版本,新的在前。")
+    history.add_argument("--json", action="store_true", help="输出 JSON")
+    undo = commands.add_parser("undo", help="退回更早的内容版本", description="把文件退回上一个或指定的版本。")
+    undo.add_argument("version", nargs="?", type=int, metavar="版本", help="hotline history 里的号码;不写就是上一个")
+    undo.add_argument("--as", dest="who", default="命令行", metavar="姓名", help="谁退回的")
+    commands.add_parser("fit", help="重新学习问法", description="让正在答复的内容有自己的门槛;serve 改动后会自己运行。")
     link = commands.add_parser("link", help="取得工作台的登录链接", description="打印一个只能用一次的登录链接。")
     link.add_argument("--as", dest="who", required=True, metavar="姓名", help="谁,见 config.yaml 的 staff.people")
     backup = commands.add_parser("backup", help="备份数据库", description="备份数据库;运行中也可以。")

@@ -78,6 +78,10 @@ class ContentSettings(Frozen):
     max_file_bytes: Count = 2_000_000
     max_answer_characters: Count = 250
     near_duplicate: Annotated[float, Field(ge=0, le=100)] = 92
+    gate_drop: Annotated[float, Field(ge=0, le=100)] = 1
+    """So many points the share of check questions right may fall before a change is refused."""
+    gate_questions: Annotated[int, Field(ge=0)] = 500
+    """So many real questions a change is tried on."""
     numbers_without_proof: tuple[str, ...] = ("12345", "119", "110", "120", "122")
 
 

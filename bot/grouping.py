@@ -44,16 +44,21 @@ class Grouping:
     """Knows the meaning of every question in a case that may be joined; the cases themselves are in the database."""
 
     def __init__(self, settings: CaseSettings, dialogue: Dialogue, cards: Cards) -> None:
-        self.settings, self.dialogue, self.cards = settings, dialogue, cards
-        self._matcher = dialogue.matcher.second or dialogue.matcher
-        """The one that understands most: a few milliseconds more do not matter for what nobody can answer."""
+        self.settings, self.cards = settings, cards
+        self.use(dialogue)
         knows_less = self._matcher.encoder.version.startswith("use")  # its likenesses are lower
         self.join_above = settings.join_above_without_e5 if knows_less else settings.join_above
         self.suggest_above = settings.suggest_above_without_e5 if knows_less else settings.suggest_above
         self._meanings: dict[str, Meaning] = {}
-        self._known: OpenCases | None = None
         self._seen = 0
         """The last step of any case's history that is taken into account."""
+
+    def use(self, dialogue: Dialogue) -> None:
+        """From now on in the space of this content; what is known of cases is read anew in it."""
+        self.dialogue = dialogue
+        self._matcher = dialogue.matcher.second or dialogue.matcher
+        """The one that understands most: a few milliseconds more do not matter for what nobody can answer."""
+        self._known: OpenCases | None = None
 
     def meaning(self, text: str) -> Meaning:
         """Of one question, without its place; takes some thirty milliseconds, the first time."""

@@ -43,6 +43,14 @@ class Declined(HotlineError):
 
 
 @dataclass(frozen=True)
+class Edition:
+    """What answers, and the name of its content."""
+
+    dialogue: Dialogue
+    version: str
+
+
+@dataclass(frozen=True)
 class Asked:
     """What somebody did, at the door: the same `update_key` is the same deed."""
 
@@ -66,11 +74,28 @@ class Hotline:
         clock: Clock,
         version: str,
     ) -> None:
-        self.config, self.dialogue, self.store, self.clock, self.version = config, dialogue, store, clock, version
+        self.config, self.store, self.clock = config, store, clock
+        self.edition = Edition(dialogue, version)
         self.casework, self.grouping = casework, grouping
         self.worktime = Worktime(config.time)
         self._mind = ThreadPoolExecutor(1, "dialogue")  # a question takes milliseconds: the others' messages go on
         self._second_thoughts = ThreadPoolExecutor(1, "grouping")  # nobody's new question waits for another's case
+
+    @property
+    def dialogue(self) -> Dialogue:
+        """What answers now."""
+        return self.edition.dialogue
+
+    @property
+    def version(self) -> str:
+        """The name of its content."""
+        return self.edition.version
+
+    def use(self, dialogue: Dialogue, version: str) -> None:
+        """Answers by another content from the next question on; what is being answered is finished by the old one."""
+        self.edition = Edition(dialogue, version)
+        self.casework.departments = dialogue.content.departments
+        self.grouping.use(dialogue)
 
     # ---- questions: each gives the finished reply, or None when this very update was replied to before
 
@@ -94,14 +119,14 @@ class Hotline:
         title = choice.title if choice else NONE_OF_THESE
 
         async def tapped(conversation: Conversation) -> "_Turn | None":
-            today, state = self.clock().date(), conversation.state
+            today, state, edition = self.clock().date(), conversation.state, self.edition
             if await self._just_tapped(conversation, record.root, title, asked.at):
                 return None
             if choice is None:
-                reply, after = self.dialogue.turn_down(state)
+                reply, after = edition.dialogue.turn_down(state)
             else:
-                reply, after = self.dialogue.pick(choice, today, state)
-            return _Turn(title, reply, after, record.root)
+                reply, after = edition.dialogue.pick(choice, today, state)
+            return _Turn(edition, title, reply, after, record.root)
 
         return await self._once(asked, tapped)
 
@@ -112,9 +137,9 @@ class Hotline:
         title = self.dialogue.content.intents[intent].title
 
         async def listed(conversation: Conversation) -> "_Turn":
-            today, state = self.clock().date(), conversation.state
-            reply, after = self.dialogue.choose(intent, "", today, state)
-            return _Turn(title, reply, after)
+            today, state, edition = self.clock().date(), conversation.state, self.edition
+            reply, after = edition.dialogue.choose(intent, "", today, state)
+            return _Turn(edition, title, reply, after)
 
         return await self._once(asked, listed)
 
@@ -127,7 +152,7 @@ class Hotline:
                 return turn
             handed_over = Reply(Outcome.UNANSWERED, "", open=voice.ALL_RIGHT)
             after = replace(turn.after, pending=(), about="")  # what it offered was never shown
-            return _Turn(turn.text, handed_over, after, reason=Reason.HUMAN)
+            return _Turn(turn.edition, turn.text, handed_over, after, reason=Reason.HUMAN)
 
         return await self._once(asked, handed)
 
@@ -290,24 +315,24 @@ class Hotline:
         return bool(last and last.root == root != last.id and last.text == title and at - last.asked_at < _DOUBLE_TAP)
 
     async def _step(self, asked: Asked, conversation: Conversation) -> "_Turn":
-        question = Question(asked.text, self.clock())
-        reply, state = await self._think(question, conversation.state)
+        question, edition = Question(asked.text, self.clock()), self.edition
+        reply, state = await self._think(edition.dialogue, question, conversation.state)
         until = conversation.explains_until
         if until and self.clock() <= until and reply.outcome in (Outcome.UNANSWERED, Outcome.SMALLTALK):
             thanks = Reply(Outcome.SMALLTALK, self.in_script(voice.TOLD_STAFF, state), cases.WHY)
-            return _Turn(asked.text, thanks, state, conversation.explains)
+            return _Turn(edition, asked.text, thanks, state, conversation.explains)
         root = None
         if reply.chosen and conversation.id:
             async with self.store.reading() as connection:
                 last = await questions.last_of(connection, conversation.id)
             root = last.root if last else None
-        return _Turn(asked.text, reply, state, root)
+        return _Turn(edition, asked.text, reply, state, root)
 
-    async def _think(self, question: Question, state: State) -> tuple[Reply, State]:
+    async def _think(self, dialogue: Dialogue, question: Question, state: State) -> tuple[Reply, State]:
         """What was asked before waits behind nobody's new question."""
-        if self.dialogue.is_familiar(question.text):
-            return self.dialogue.step(question, state)
-        return await asyncio.get_running_loop().run_in_executor(self._mind, self.dialogue.step, question, state)
+        if dialogue.is_familiar(question.text):
+            return dialogue.step(question, state)
+        return await asyncio.get_running_loop().run_in_executor(self._mind, dialogue.step, question, state)
 
     async def _place(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         try:
@@ -357,7 +382,7 @@ class Hotline:
         return offered
 
     def _new_question(self, asked: Asked, turn: "_Turn", conversation: int, said: Said) -> NewQuestion:
-        above, reply = self.dialogue.matcher.above, turn.reply
+        above, reply = turn.edition.dialogue.matcher.above, turn.reply
         return NewQuestion(
             asked.update_key,
             conversation,
@@ -369,7 +394,7 @@ class Hotline:
             reply.score,
             above.answer,
             above.offer,
-            self.version,
+            turn.edition.version,
             said.as_json(),
             turn.root,
             asked.message_id,
@@ -439,6 +464,7 @@ class Hotline:
 class _Turn:
     """One step of a conversation, not yet on record."""
 
+    edition: "Edition"
     text: str
     reply: Reply
     after: State

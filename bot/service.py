@@ -9,9 +9,11 @@ from typing import Any
 from bot.casework import Casework
 from bot.config import Config
 from bot.dialogue import Dialogue
+from bot.edition import Files
 from bot.grouping import Grouping
 from bot.hotline import Hotline
-from bot.store import inbox, retention
+from bot.reload import FILES, Reloader
+from bot.store import inbox, published, retention
 from bot.store.engine import DatabaseUnavailable, Store, Transaction
 from bot.store.leases import Lease
 from bot.telegram.edge import Edge
@@ -29,9 +31,11 @@ log = logging.getLogger(__name__)
 
 
 class Service:
-    """One running hotline; use as `async with`."""
+    """One running hotline; use as `async with`. With the `files` its dialogue is made of it follows the folders."""
 
-    def __init__(self, config: Config, dialogue: Dialogue, version: str, clock: Clock) -> None:
+    def __init__(
+        self, config: Config, dialogue: Dialogue, version: str, clock: Clock, files: Files | None = None
+    ) -> None:
         self.config, self.clock = config, clock
         self.store = Store(config.database.url.get_secret_value())
         self.casework = Casework(config, dialogue.content.departments, self.store, clock)
@@ -39,7 +43,8 @@ class Service:
         self.hotline = Hotline(config, dialogue, self.store, self.casework, self.grouping, clock, version)
         has_token = bool(config.telegram.token.get_secret_value())
         self.edge = Edge(config, self.store, self.hotline, clock) if has_token else None
-        self.site = Site(self.hotline, self.health, self._hook())
+        self.reloader = Reloader(config, self.hotline, files, clock, self._tell_admins) if files is not None else None
+        self.site = Site(self.hotline, self.health, self._hook(), self.reloader)
         self.web = WebServer(self.site.app, config.web)
         self._lease = Lease(self.store, "leader")
         self._leading_since: datetime | None = None
@@ -51,6 +56,9 @@ class Service:
             opening.callback(self.hotline.close)
             await self.store.migrate()
             await self.grouping.prepare(self.store)
+            if self.reloader:
+                opening.push_async_callback(self.reloader.close)
+                await self._publish(self.reloader)
             opening.push_async_callback(self._let_lead)
             if self.edge:
                 opening.push_async_callback(self.edge.close)
@@ -71,6 +79,8 @@ class Service:
             async with asyncio.TaskGroup() as work:
                 work.create_task(self._lead_when_we_may())
                 work.create_task(self.site.streams.run())
+                if self.reloader:
+                    work.create_task(self.reloader.run())
                 if self.edge:
                     work.create_task(self.edge.connect())
         except ExceptionGroup as group:
@@ -100,6 +110,18 @@ class Service:
         count = await self.store.write(work, long=True)
         await self.casework.close_old()
         log.info("tidied: %s questions forgotten", count)
+
+    async def _publish(self, reloader: Reloader) -> None:
+        """What the first start answers with is the first version."""
+        files, version, now = reloader.live, self.hotline.version, self.clock()
+        async with self.store.reading() as connection:
+            last = await published.latest(connection)
+        if last is None:
+            await self.store.write(lambda c: published.publish(c, version, files, now, FILES, "", None), long=True)
+
+    async def _tell_admins(self, text: str) -> None:
+        now = self.clock()
+        await self.store.write(lambda c: self.casework.cards.tell(c, f"content:{now.timestamp()}", text, now))
 
     def _hook(self) -> Hook | None:
         if self.edge is None or not self.edge.webhook_url:

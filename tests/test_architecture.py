@@ -10,9 +10,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ORDER = [
     "errors", "yamlfile", "schema", "text", "masking", "logs", "config", "worktime", "content", "matching", "dialogue",
-    "gate", "metrics", "store", "entrance", "voice", "roster", "casework", "grouping", "report", "chart", "hotline", "buttons", "telegram", "web", "app", "service", "commands", "cli", "__main__",
+    "gate", "comparison", "app", "edition", "rehearsal", "metrics", "store", "entrance", "voice", "roster", "casework", "grouping", "report", "chart", "hotline", "reload", "buttons", "telegram", "web", "service", "commands", "cli", "__main__",
 ]  # fmt: skip
-PURE = {"content", "matching", "dialogue", "gate", "text", "masking", "worktime"}
+PURE = {"content", "matching", "dialogue", "gate", "comparison", "text", "masking", "worktime"}
 AT_HOME = {
     "sqlalchemy": "store",
     "alembic": "store",

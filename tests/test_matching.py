@@ -3,6 +3,7 @@
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from bot.matching import space as space_module
 from bot.matching.cache import Cache
 from bot.matching.calibration import Forecast, Mix, Thresholds, forecast
 from bot.matching.encoder import E5Encoder, LexicalEncoder, UseEncoder, make_encoders
-from bot.matching.matcher import EXACT, Kind, Match, Matcher, Phrase, Verdict, build_index
+from bot.matching.matcher import EXACT, Kind, Match, Matcher, Material, Phrase, Verdict, build_index
+from bot.matching.refit import refit
 from bot.matching.space import RIDGE, RIDGE_WEIGHT, Vectors, fit, kernel
 from bot.matching.wording import Wording
 from tests.conftest import ROOT
@@ -279,3 +281,24 @@ def test_every_phrase_has_a_label_and_shadow_topics_are_never_intents(content) -
         "hotline",
         "travel",
     }
+
+
+@pytest.mark.parametrize("changed", [3, 100])
+def test_a_few_phrases_more_or_less_need_no_new_fit_and_the_ridge_is_exact(changed: int) -> None:
+    encoder = LexicalEncoder()
+    phrases = [Phrase(f"第{n}件事怎么办{n * 7}", f"i{n % 40}", f"i{n % 40}", Kind.INTENT) for n in range(400)]
+    background = ["今天天气不错", "晚上吃什么"]
+    fitted = build_index(phrases, background, (), encoder.encode)
+    later = [
+        *phrases[changed:],
+        *(replace(p, text=f"{p.text}呢") for p in phrases[:changed]),
+        Phrase("一件全新的事", "new", "new", Kind.INTENT),
+    ]
+    index = refit(fitted, Material(phrases, background), Material(later, background[:1]), encoder.encode)
+    learn = index.rows[index.learnt]
+    gram = np.exp(-3.0 * (1 - learn @ learn.T)) + 0.3 * np.eye(len(learn))
+    _, number = np.unique([label for _, label in Material(later, []).rows()], return_inverse=True)
+    targets = np.zeros((len(learn), int(number.max()) + 1))
+    targets[np.arange(len(number)), number] = 1
+    assert np.abs(np.linalg.solve(gram, targets).T - index.weights).max() < 1e-3
+    assert np.array_equal(index.whitener, fitted.whitener)

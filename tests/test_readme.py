@@ -18,7 +18,7 @@ README = (ROOT / "README.md").read_text()
 def test_there_are_exactly_two_set_up_commands() -> None:
     blocks = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     assert [b.count("\n") for b in blocks] == [1, 1]
-    assert "hotline chat" in blocks[0]
+    assert "hotline serve" in blocks[0]
     assert "pytest" in blocks[1]
 
 

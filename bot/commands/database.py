@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from bot.config import Config
 from bot.errors import HotlineError
-from bot.store import retention
+from bot.store import published, retention
 from bot.store.engine import Store
 
 T = TypeVar("T")
@@ -39,6 +39,14 @@ def migrate(config: Config) -> int:
     revision = with_store(config, lambda store: store.migrate(), checked=False)
     print(f"数据库已是最新({revision})")
     return 0
+
+
+async def last_published(store: Store) -> dict[str, bytes] | None:
+    """The content that was live last; None before the first start."""
+    await store.migrate()
+    async with store.reading(long=True) as connection:
+        last = await published.latest(connection)
+        return await published.files_of(connection, last.id) if last else None
 
 
 def backup(config: Config, file: Path) -> int:

@@ -6,10 +6,13 @@ import signal
 from datetime import datetime
 
 from bot import logs
-from bot.app import content_version
-from bot.commands.ask import open_dialogue
+from bot.app import build_dialogue, rules, usable
+from bot.commands.ask import tell_of_fit
+from bot.commands.database import last_published, with_store
 from bot.config import Config
+from bot.content.lint import dangling
 from bot.dialogue import Dialogue
+from bot.edition import Files, files_of, open_files, version_of
 from bot.entrance import is_loopback, local_address, make_link
 from bot.service import Service
 
@@ -24,22 +27,32 @@ def run(config: Config) -> int:
     """0 after a stop that was asked for."""
     token = config.telegram.token.get_secret_value()
     logs.set_up(token, as_json=config.log.format == "json")
-    version = content_version(config)
-    dialogue = open_dialogue(config)
+    files, dialogue = _content(config)
     if not token:
         print(WITHOUT_TOKEN, flush=True)
-    asyncio.run(_serve(config, dialogue, version))
+    asyncio.run(_serve(config, dialogue, files))
     return 0
 
 
-async def _serve(config: Config, dialogue: Dialogue, version: str) -> None:
+def _content(config: Config) -> tuple[Files, Dialogue]:
+    """What was live last, so that broken files silence nobody; on the first start what is in the folders.
+
+    Raises ContentError where neither can be used.
+    """
+    files = with_store(config, last_published, checked=False) or files_of(config)
+    content, problems = open_files(config, files, checks=False)
+    usable([*problems, *dangling(content, rules(config))])
+    return files, build_dialogue(config, content, tell_of_fit)
+
+
+async def _serve(config: Config, dialogue: Dialogue, files: Files) -> None:
     def clock() -> datetime:
         return datetime.now(config.zone)
 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with Service(config, dialogue, version, clock) as service:
+    async with Service(config, dialogue, version_of(files), clock, files) as service:
         await _tell_where(config, service)
         running = asyncio.create_task(service.run())
         stopping = asyncio.create_task(stop.wait())

@@ -7,7 +7,7 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,20 @@ import numpy as np
 
 from bot.matching.calibration import Forecast
 from bot.matching.encoder import Encoder, Floats
-from bot.matching.matcher import Index, Phrase, build_index
+from bot.matching.matcher import Index, Material, Phrase, build_index
+from bot.matching.refit import refit
 
 FORMAT = "8"
 """Raised when the fit changes, so that older files are not used."""
-KEPT_FITS = 4
+KEPT_FITS = 6
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """An index and what it was made of."""
+
+    index: Index
+    material: Material
 
 
 class Cache:
@@ -34,17 +43,44 @@ class Cache:
         background: Sequence[str],
         padding: Sequence[str],
         before_fit: Callable[[], None] = lambda: None,
+        like: "Fitted | None" = None,
     ) -> Index:
-        """The fitted index of this material, from disk when it was fitted before; else `before_fit` is called first."""
-        key = _digest([FORMAT, self.encoder.version, [str(p) for p in phrases], background, padding])
-        path = self.folder / f"fit-{key}.npz"
+        """The index of this material: from disk, else in the space of `like`, else fitted, after `before_fit`."""
+        path = self._path("fit", phrases, background, padding)
+        quick = self._path("quick", phrases, background, padding)
+        index = _read_index(path) or _read_index(quick)
+        if index is None and like is not None:
+            index = refit(like.index, like.material, Material(phrases, background), self.encode)
+            self._keep(quick, index)
+        return index or self.fit(phrases, background, padding, before_fit)
+
+    def fit(
+        self,
+        phrases: Sequence[Phrase],
+        background: Sequence[str],
+        padding: Sequence[str],
+        before_fit: Callable[[], None] = lambda: None,
+    ) -> Index:
+        """The index with a space and a forecast of its own: minutes, unless it was fitted before."""
+        path = self._path("fit", phrases, background, padding)
         index = _read_index(path)
         if index is None:
             before_fit()
             index = build_index(phrases, background, padding, self.encode)
-            _write(path, _arrays(index))
-            self._prune()
+            self._keep(path, index)
         return index
+
+    def is_fitted(self, phrases: Sequence[Phrase], background: Sequence[str], padding: Sequence[str]) -> bool:
+        """Whether that is there already."""
+        return self._path("fit", phrases, background, padding).exists()
+
+    def _path(self, kind: str, phrases: Sequence[Phrase], background: Sequence[str], padding: Sequence[str]) -> Path:
+        key = _digest([FORMAT, self.encoder.version, [str(p) for p in phrases], background, padding])
+        return self.folder / f"{kind}-{key}.npz"
+
+    def _keep(self, path: Path, index: Index) -> None:
+        _write(path, _arrays(index))
+        self._prune()
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """The texts' vectors; only those not seen before are encoded."""
@@ -61,9 +97,10 @@ class Cache:
 
     def _prune(self) -> None:
         with contextlib.suppress(OSError):
-            old = sorted(self.folder.glob("fit-*.npz"), key=lambda p: p.stat().st_mtime)[:-KEPT_FITS]
-            for path in old:
-                path.unlink(missing_ok=True)
+            for kind in ("fit", "quick"):
+                old = sorted(self.folder.glob(f"{kind}-*.npz"), key=lambda p: p.stat().st_mtime)[:-KEPT_FITS]
+                for path in old:
+                    path.unlink(missing_ok=True)
 
 
 def _digest(parts: Sequence[object]) -> str:

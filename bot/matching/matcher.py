@@ -49,6 +49,22 @@ class Phrase:
     kind: Kind
 
 
+Row = tuple[str, str]
+"""A text and its label; of background lines the label is empty."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What an index is made of."""
+
+    phrases: Sequence[Phrase]
+    background: Sequence[str]
+
+    def rows(self) -> list[Row]:
+        """In the order in which an index has them."""
+        return [*((p.text, p.label) for p in by_label(self.phrases)), *((line, "") for line in self.background)]
+
+
 class Verdict(StrEnum):
     """What the confidence allows."""
 
@@ -107,8 +123,9 @@ class Matcher:
         index: Index,
         thresholds: Thresholds,
         second: "Matcher | None" = None,
+        background: Sequence[str] = (),
     ) -> None:
-        self.phrases = by_label(phrases)
+        self.phrases, self.background = by_label(phrases), tuple(background)
         self.intents = frozenset(p.label for p in phrases if p.kind is Kind.INTENT)
         """Labels that may be answered."""
         self.encoder, self.index, self.above, self.second = encoder, index, thresholds, second

@@ -69,8 +69,8 @@ def fit(vectors: Vectors, used: np.ndarray | None = None) -> Space:
     n, k = len(vectors.phrases), int(vectors.labels[-1]) + 1
     centre = CENTRE * vectors.phrases.mean(0)
     whitener = _whitener(vectors, np.ones(n, bool) if used is None else used)
-    rows = _unit((np.vstack([vectors.phrases, vectors.background]) - centre) @ whitener)
-    learnt = _learnt(vectors.labels, len(rows))
+    rows = unit((np.vstack([vectors.phrases, vectors.background]) - centre) @ whitener)
+    learnt = learnt_rows(vectors.labels, len(rows))
     learn = rows[learnt].astype(np.float32)  # half the time, and λ keeps K + λI well conditioned
     gram = kernel(learn @ learn.T) + RIDGE * np.eye(len(learn), dtype=np.float32)
     root = _lower_inverse(np.linalg.cholesky(gram))
@@ -97,7 +97,7 @@ def _lower_inverse(lower: Doubles) -> Doubles:
     return inverse
 
 
-def _learnt(labels: np.ndarray, rows: int) -> np.ndarray:
+def learnt_rows(labels: np.ndarray, rows: int) -> np.ndarray:
     """All rows; of too many, the background and as many of each label's first phrases as there is room for."""
     if rows <= MOST_LEARNT:
         return np.arange(rows)
@@ -135,7 +135,8 @@ def _scatter(rows: Doubles, labels: np.ndarray) -> Doubles:
     return np.asarray(centred.T @ centred)
 
 
-def _unit(rows: Doubles) -> Doubles:
+def unit(rows: Doubles) -> Doubles:
+    """The rows, each of length 1."""
     return np.asarray(rows / np.maximum(1e-9, np.linalg.norm(rows, axis=1, keepdims=True)))
 
 

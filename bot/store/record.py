@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from bot.store.engine import Store
 from bot.store.schema import questions
@@ -28,6 +28,15 @@ class Row:
     feedback: str
     case_id: int | None
     parent_id: int | None
+
+
+async def recent_words(store: Store, most: int) -> list[str]:
+    """What people asked last, each wording once, the latest first."""
+    q = questions.c
+    last = func.max(q.id)
+    query = select(q.text).where(q.text.is_not(None), q.parent_id.is_(None)).group_by(q.text).order_by(last.desc())
+    async with store.reading(long=True) as connection:
+        return list((await connection.execute(query.limit(most))).scalars())
 
 
 async def rows(store: Store, since: datetime | None, until: datetime | None) -> list[Row]:

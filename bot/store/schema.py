@@ -208,3 +208,18 @@ sessions = Table(
     Column("name", String(64), nullable=False),
     Column("seen_at", Moment, nullable=False),
 )
+
+# content that went live, version by version
+published = Table(
+    "published",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("version", String(32), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("why", Text, nullable=False, default=""),
+    Column("report", JSON(none_as_null=True)),  # what the gate found
+    Column("files", LargeBinary, nullable=False),
+    Index(None, "version"),
+    sqlite_autoincrement=True,
+)

@@ -44,7 +44,7 @@ class Edge:
         self.citizens = Citizens(self.application, hotline, self.sender)
         self.desk = Desk(config, self.bot, store, self.pace, self.citizens, clock)
         self.poller = Poller(self.bot, self.desk, clock)
-        self.staff = StaffRoom(self.application, hotline.casework, self.sender, hotline.dialogue.content)
+        self.staff = StaffRoom(self.application, hotline.casework, self.sender, lambda: hotline.dialogue.content)
         self.outbox = Outbox(store, self.sender, clock, self.staff.show, self.staff.report)
         self.webhook_url = config.telegram.webhook_url
         self.connected = asyncio.Event()

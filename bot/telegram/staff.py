@@ -53,7 +53,7 @@ class StaffRoom:
         application: Application[Any, Any, Any, Any, Any, Any],
         casework: Casework,
         sender: Sender,
-        content: Content,
+        content: Callable[[], Content],
     ) -> None:
         self.bot, self.casework, self.sender, self.content = application.bot, casework, sender, content
         self.settings = casework.config.staff
@@ -83,7 +83,7 @@ class StaffRoom:
 
     async def report(self, chat: int, day: date) -> None:
         """Sends a day's report, its picture first where there is a font to draw it with."""
-        casework, content = self.casework, self.content
+        casework, content = self.casework, self.content()
         zone = casework.config.zone
         found = await daily(casework.store, day, zone, casework.clock())
         titles = {key: intent.title for key, intent in content.intents.items()}

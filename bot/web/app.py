@@ -18,6 +18,7 @@ from starlette.types import Scope
 from bot import metrics, voice
 from bot.errors import HotlineError
 from bot.hotline import Hotline
+from bot.reload import Reloader
 from bot.store.figures import standing
 from bot.store.outbox import OutboxState
 from bot.web.chat import Chat, Unreadable
@@ -53,9 +54,11 @@ class Health:
 class Site:
     """The web application over one hotline; `streams` has to run beside it and be closed before the server stops."""
 
-    def __init__(self, hotline: Hotline, health: Callable[[], Health], hook: Hook | None = None) -> None:
+    def __init__(
+        self, hotline: Hotline, health: Callable[[], Health], hook: Hook | None = None, reloader: Reloader | None = None
+    ) -> None:
         config = hotline.config
-        self.hotline, self.health, self.internal = hotline, health, config.web.internal
+        self.hotline, self.health, self.internal, self.reloader = hotline, health, config.web.internal, reloader
         key = signing_key(config.web)
         self.pages = Pages(config, hotline.clock)
         self.streams = Streams(hotline.store, config.web.streams)
@@ -102,7 +105,9 @@ class Site:
         except HotlineError as error:
             database = str(error)
         ok = now.ok and database == "ok"
-        details = {"ok": ok, "database": database, "content": self.hotline.version, **now.details}
+        trouble = self.reloader.trouble if self.reloader else None
+        content = {"content": self.hotline.version, "content_refused": trouble.lines if trouble else []}
+        details = {"ok": ok, "database": database, **content, **now.details}
         return JSONResponse(details, 200 if ok else 503)
 
     async def metrics(self, request: Request) -> Response:

@@ -1,0 +1,145 @@
+"""A change of content tried out in a process of its own, so that nobody's reply waits for it."""
+
+import os
+import zipfile
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from bot.app import build_dialogue, rules, usable
+from bot.comparison import Comparison, compare
+from bot.config import Config
+from bot.content.lint import lint
+from bot.content.load import Content
+from bot.dialogue import Dialogue
+from bot.edition import Files, open_files, version_of
+from bot.errors import ContentError, Problem
+from bot.matching.encoder import Encoder, Floats, make_encoders
+
+_NICENESS = 10
+_KEPT = 3
+_MOST_REMEMBERED = 50_000
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a change."""
+
+    version: str
+    problems: tuple[Problem, ...] = ()
+    """Errors and warnings in the files."""
+    refusals: tuple[str, ...] = ()
+    """What the gate holds against it."""
+    comparison: Comparison | None = None
+    """None where the files have errors, or there is nothing to compare with."""
+
+    @property
+    def errors(self) -> list[Problem]:
+        """What keeps it from going live, in the files."""
+        return [p for p in self.problems if not p.is_warning]
+
+    @property
+    def may_go_live(self) -> bool:
+        """Whether nothing speaks against it."""
+        return not self.errors and not self.refusals
+
+
+class Stage:
+    """Holds the last contents that were tried, and what questions mean, from one rehearsal to the next."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.encoders = [Remembering(e, config.matching.cache) for e in make_encoders(config.matching.encoder)]
+        self._dialogues: dict[str, Dialogue] = {}
+
+    def rehearse(self, live: Files | None, draft: Files, real: Sequence[str]) -> Verdict:
+        """Whether `draft` may take the place of `live`; its matcher is in the cache afterwards."""
+        version = version_of(draft)
+        try:
+            content, problems = open_files(self.config, draft)
+        except ContentError as error:
+            return Verdict(version, error.problems)
+        problems = sorted({*problems, *lint(content, rules(self.config))})
+        if any(not p.is_warning for p in problems):
+            return Verdict(version, tuple(problems))
+        old = self._dialogue(live) if live else None
+        new = self._built(version, content, old)
+        found = compare(old, new, real, datetime.now(self.config.zone)) if old else None
+        for encoder in self.encoders:
+            encoder.keep()
+        refusals = found.refusals(self.config.content.gate_drop) if found else ()
+        return Verdict(version, tuple(problems), tuple(refusals), found)
+
+    def _dialogue(self, files: Files) -> Dialogue:
+        version = version_of(files)
+        if version not in self._dialogues:
+            content, problems = open_files(self.config, files)
+            usable(problems)
+            self._built(version, content, None)
+        return self._dialogues[version]
+
+    def _built(self, version: str, content: Content, like: Dialogue | None) -> Dialogue:
+        if version not in self._dialogues:
+            made = build_dialogue(self.config, content, like=like, encoders=self.encoders)
+            self._dialogues[version] = made
+            while len(self._dialogues) > _KEPT:
+                self._dialogues.pop(next(iter(self._dialogues)))
+        return self._dialogues[version]
+
+
+class Remembering:
+    """An encoder that knows what it was asked before: the check questions are the same every time."""
+
+    def __init__(self, encoder: Encoder, folder: Path) -> None:
+        self.encoder, self.version = encoder, encoder.version
+        self._file = folder / f"asked-{encoder.version.replace('/', '-')}.npz"
+        self._known = _read(self._file)
+        self._kept = len(self._known)
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        """(n, d) rows of length 1."""
+        new = list(dict.fromkeys(text for text in texts if text not in self._known))
+        if new:
+            self._known.update(zip(new, self.encoder.encode(new), strict=True))
+        return np.array([self._known[text] for text in texts], np.float32) if texts else self.encoder.encode([])
+
+    def keep(self) -> None:
+        """Writes down what is new."""
+        if len(self._known) == self._kept:
+            return
+        last = dict(list(self._known.items())[-_MOST_REMEMBERED:])
+        with suppress(OSError):
+            draft = self._file.with_suffix(f".{os.getpid()}.tmp")
+            draft.parent.mkdir(parents=True, exist_ok=True)
+            with draft.open("wb") as file:
+                np.savez(file, texts=np.array(list(last)), rows=np.array(list(last.values()), np.float32))
+            draft.replace(self._file)
+        self._kept = len(self._known)
+
+
+def _read(file: Path) -> dict[str, Floats]:
+    try:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
+            return dict(zip(map(str, arrays["texts"]), arrays["rows"], strict=True))
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        return {}
+
+
+_STAGE: Stage | None = None
+
+
+def set_up(config: Config) -> None:
+    """In the process that rehearses: once, before anything else. It gives way to the one that answers."""
+    global _STAGE  # a process of its own has one
+    os.nice(_NICENESS)
+    _STAGE = Stage(config)
+
+
+def rehearse(live: Files | None, draft: Files, real: Sequence[str]) -> Verdict:
+    """The same on that process's own stage."""
+    assert _STAGE is not None
+    return _STAGE.rehearse(live, draft, real)

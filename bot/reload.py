@@ -1,0 +1,229 @@
+"""What admins save goes live by itself, whole and gated, or not at all; the last good content keeps answering."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+from watchfiles import awatch
+
+from bot.app import build_dialogue, is_fitted
+from bot.comparison import Comparison
+from bot.config import Config
+from bot.dialogue import Dialogue
+from bot.edition import Files, files_of, open_files, path_of, version_of, write_file
+from bot.errors import ContentError, HotlineError, Problem
+from bot.hotline import Hotline
+from bot.rehearsal import Verdict, rehearse, set_up
+from bot.store import published
+from bot.store.engine import DatabaseUnavailable
+from bot.store.record import recent_words
+from bot.worktime import Clock
+
+FILES = "文件"
+"""Who changes content that changed on disk."""
+_LOOK_MILLISECONDS = 1_000
+_SETTLE_SECONDS = 0.2
+_MOST_SETTLING = 20
+_FIT_AFTER_SECONDS = 5.0
+Tell = Callable[[str], Awaitable[None]]
+log = logging.getLogger(__name__)
+
+
+class Stale(HotlineError):
+    """Somebody else saved the same file a moment earlier."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why what is on disk is not what answers."""
+
+    version: str
+    problems: tuple[Problem, ...]
+    refusals: tuple[str, ...]
+    comparison: Comparison | None = None
+
+    @property
+    def lines(self) -> list[str]:
+        """One each, with file and line where they have one."""
+        return [*map(str, self.problems), *self.refusals]
+
+
+class Reloader:
+    """Watches the folders; `run` until cancelled, then `close`."""
+
+    def __init__(self, config: Config, hotline: Hotline, files: Files, clock: Clock, tell: Tell) -> None:
+        self.config, self.hotline, self.store, self.clock, self.tell = config, hotline, hotline.store, clock, tell
+        self.live: Files = files
+        self.trouble: Trouble | None = None
+        self._one_at_a_time = asyncio.Lock()
+        self._told = ""
+        self._stage: ProcessPoolExecutor | None = None
+        self._fitting: asyncio.Task[None] | None = None
+
+    @property
+    def version(self) -> str:
+        """Of the content that answers."""
+        return self.hotline.version
+
+    async def run(self) -> None:
+        """Looks at once, then whenever something is saved, and once a second in case no one tells."""
+        while True:
+            await self.look()
+            try:
+                folders = (self.config.content.intents, self.config.content.knowledge)
+                async for _ in awatch(
+                    *folders, debounce=100, step=50, rust_timeout=_LOOK_MILLISECONDS, yield_on_timeout=True
+                ):
+                    await self.look()
+                    if not all(folder.is_dir() for folder in folders):
+                        break  # another folder of that name would not be watched
+            except FileNotFoundError:
+                await asyncio.sleep(_LOOK_MILLISECONDS / 1000)
+
+    async def look(self) -> None:
+        """Takes up what is on disk, unless it is live or was refused already."""
+        files = await asyncio.to_thread(files_of, self.config)
+        version = version_of(files)
+        if version == self.version:
+            self._clear()
+            return
+        if self.trouble and self.trouble.version == version:
+            return
+        try:
+            await self.take_up(await self._settled(files), FILES, "")
+        except HotlineError as error:
+            log.warning("reload: %s", error)
+
+    async def take_up(self, files: Files, who: str, why: str) -> Verdict:
+        """Gates a content and makes it live where nothing speaks against it; what became of it."""
+        async with self._one_at_a_time:
+            version = version_of(files)
+            if version == self.version:
+                return Verdict(version)
+            verdict = await self._judged(files)
+            if verdict.may_go_live:
+                await self._go_live(files, verdict, who, why)
+            elif who == FILES:
+                await self._refuse(verdict)
+            return verdict
+
+    async def rehearse(self, files: Files) -> Verdict:
+        """What would become of a content; nothing does."""
+        return await self._in_process(files)
+
+    async def save(self, name: str, opened: bytes | None, body: bytes, who: str, why: str) -> Verdict:
+        """Puts one file on disk and live, gated; raises Stale when it is no longer what was `opened`."""
+        now = await asyncio.to_thread(files_of, self.config)
+        if now.get(name) != opened:
+            raise Stale("这个文件刚被别人改过")
+        verdict = await self.take_up({**now, name: body}, who, why)
+        if verdict.may_go_live:
+            await asyncio.to_thread(write_file, path_of(self.config, name), body)
+        return verdict
+
+    async def close(self) -> None:
+        """Ends what is being tried out."""
+        if self._fitting:
+            self._fitting.cancel()
+            await asyncio.wait([self._fitting])
+        if self._stage:
+            for process in (getattr(self._stage, "_processes", None) or {}).values():
+                process.terminate()  # a rehearsal may take a while, and nobody waits for it any more
+            self._stage.shutdown(wait=False, cancel_futures=True)
+
+    # ---- inside
+
+    async def _settled(self, files: Files) -> Files:
+        """The files once nobody is writing any more: an editor saves in several steps."""
+        for _ in range(_MOST_SETTLING):
+            await asyncio.sleep(_SETTLE_SECONDS)
+            now = await asyncio.to_thread(files_of, self.config)
+            if version_of(now) == version_of(files):
+                break
+            files = now
+        return files
+
+    async def _judged(self, files: Files) -> Verdict:
+        version = version_of(files)
+        async with self.store.reading() as connection:
+            if await published.was_live(connection, version):
+                return Verdict(version)  # undone, or saved as it was: it has been through the gate
+        return await self._in_process(files)
+
+    async def _in_process(self, files: Files) -> Verdict:
+        real = await recent_words(self.store, self.config.content.gate_questions)
+        if self._stage is None:
+            context = get_context("spawn")
+            self._stage = ProcessPoolExecutor(1, context, initializer=set_up, initargs=(self.config,))
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._stage, rehearse, dict(self.live), dict(files), real)
+        except BrokenProcessPool:
+            self._stage = None
+            raise HotlineError("试运行的进程意外结束;改动没有上线,请再存一次") from None
+
+    async def _go_live(self, files: Files, verdict: Verdict, who: str, why: str) -> None:
+        dialogue = await asyncio.to_thread(opened, self.config, files)
+        report = verdict.comparison.as_json() if verdict.comparison else None
+        version, now = verdict.version, self.clock()
+        await self.store.write(lambda c: published.publish(c, version, files, now, who, why, report), long=True)
+        self.hotline.use(dialogue, version)
+        self.live = files
+        self._clear()
+        log.info("content %s is live (%s)", version, who)
+        self._fit_later(files)
+
+    async def _refuse(self, verdict: Verdict) -> None:
+        errors = tuple(verdict.errors)
+        self.trouble = Trouble(verdict.version, errors, verdict.refusals, verdict.comparison)
+        lines = self.trouble.lines
+        log.warning("content %s is refused; %s goes on answering:\n%s", verdict.version, self.version, "\n".join(lines))
+        text = "\n".join(["内容有改动没有上线,现在的答复不变:", *lines[:10]])
+        if text != self._told:
+            self._told = text
+            try:
+                await self.tell(text)
+            except DatabaseUnavailable as error:
+                log.warning("reload: %s", error)
+
+    def _clear(self) -> None:
+        self.trouble, self._told = None, ""
+
+    def _fit_later(self, files: Files) -> None:
+        """A space of its own, in its own time: until then the new phrases live in the last one's."""
+        if self._fitting:
+            self._fitting.cancel()
+        self._fitting = asyncio.create_task(self._fit(files))
+
+    async def _fit(self, files: Files) -> None:
+        await asyncio.sleep(_FIT_AFTER_SECONDS)
+        if self.config.file is None or await asyncio.to_thread(_has_a_space, self.config, files):
+            return
+        command = [sys.executable, "-m", "bot", "--config", str(self.config.file), "fit"]
+        process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL)
+        try:
+            await process.wait()
+        finally:
+            if process.returncode is None:
+                process.kill()
+        async with self._one_at_a_time:
+            if process.returncode == 0 and version_of(self.live) == version_of(files):
+                self.hotline.use(await asyncio.to_thread(opened, self.config, files), version_of(files))
+                log.info("content %s has a space of its own", version_of(files))
+
+
+def opened(config: Config, files: Files) -> Dialogue:
+    """The dialogue over these files."""
+    return build_dialogue(config, open_files(config, files, checks=False)[0])
+
+
+def _has_a_space(config: Config, files: Files) -> bool:
+    try:
+        return is_fitted(config, open_files(config, files, checks=False)[0])
+    except ContentError:
+        return True

@@ -1,0 +1,241 @@
+"""What admins save goes live by itself, whole and gated, or not at all; the last good content keeps answering."""
+
+import asyncio
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from bot.cli import main
+from bot.config import Config, load_config
+from bot.edition import files_of, version_of
+from bot.reload import opened
+from bot.service import Service
+from bot.store import published
+from bot.store.record import rows
+from tests.conftest import World
+from tests.house import House
+from tests.line import RunningClock
+
+NEW = "停车位怎么申请"
+CHECKS = """
+- {ask: 楼上好像着火了, expect: urgent, number: "119"}
+- {ask: 房子抵押一定要去现场吗, expect: loan.remote, region: 南京市, remembered: 南京市}
+"""
+
+
+@pytest.fixture
+def ours(world: World) -> World:
+    world.write("intents/checks/own.yaml", CHECKS)
+    return world
+
+
+def config_of(world: World, tmp_path: Path) -> Config:
+    environment = {
+        "DATABASE__URL": f"sqlite:///{tmp_path}/hotline.db",
+        "WEB__PORT": 0,
+        "WEB__SECRET_FILE": tmp_path / "secret",
+        "LIMITS__MESSAGES_PER_MINUTE": 100_000,
+        "WEB__MESSAGES_PER_MINUTE_FROM_ADDRESS": 100_000,
+    }
+    return load_config(world.folder / "config.yaml", {f"HOTLINE_{k}": str(v) for k, v in environment.items()})
+
+
+class Office(House):
+    """A house whose content follows the folders of a world."""
+
+    def __init__(self, service: Service, clock: RunningClock, world: World) -> None:
+        super().__init__(service, clock)
+        assert service.reloader
+        self.world, self.reloader = world, service.reloader
+
+    async def until(self, condition: Callable[[], bool], within: float = 30) -> None:
+        deadline = time.monotonic() + within
+        while not condition():
+            assert time.monotonic() < deadline, f"not within {within} s; {self.reloader.trouble}"
+            await asyncio.sleep(0.02)
+
+    async def refuses(self, *words: str) -> list[str]:
+        """Waits for a refusal that says all of that."""
+        await self.until(lambda: self.reloader.trouble is not None)
+        assert self.reloader.trouble
+        text = "\n".join(self.reloader.trouble.lines)
+        assert all(word in text for word in words), text
+        return self.reloader.trouble.lines
+
+    async def history(self) -> list[published.Version]:
+        async with self.service.store.reading() as connection:
+            return await published.history(connection)
+
+
+@asynccontextmanager
+async def open_office(world: World, tmp_path: Path) -> AsyncIterator[Office]:
+    config, clock = config_of(world, tmp_path), RunningClock()
+    files = files_of(config)
+    async with Service(config, opened(config, files), version_of(files), clock, files) as service:
+        running, office = asyncio.create_task(service.run()), Office(service, clock, world)
+        try:
+            yield office
+        finally:
+            await office.close()
+            running.cancel()
+            await asyncio.wait([running])
+
+
+@pytest.fixture
+async def office(ours: World, tmp_path: Path) -> AsyncIterator[Office]:
+    async with open_office(ours, tmp_path) as office:
+        yield office
+
+
+def add_phrase(world: World, phrase: str = NEW) -> None:
+    world.change("intents/own.yaml", "    - 今天有人吗在窗口\n", f"    - 今天有人吗在窗口\n    - {phrase}\n")
+
+
+async def test_a_saved_phrase_is_live_and_each_question_says_which_content_answered_it(office: Office) -> None:
+    citizen, first = office.browser(), office.reloader.version
+    assert (await citizen.asks(NEW))["outcome"] != "answered"
+    add_phrase(office.world)
+    await office.until(lambda: office.reloader.version != first)
+    said = await citizen.asks(NEW)
+    assert (said["outcome"], said["intent"]) == ("answered", "hall.open")
+    before, after = await rows(office.service.store, None, None)
+    assert (before.content_version, after.content_version) == (first, office.reloader.version)
+    assert [v.who for v in await office.history()] == ["文件", "文件"]
+
+
+async def test_a_mistake_goes_nowhere_and_is_told_with_file_and_line(office: Office) -> None:
+    first = office.reloader.version
+    office.world.change("intents/own.yaml", "facts: [paper/loan]", "facts: [paper/lone]")
+    (line,) = await office.refuses("own.yaml:11", "paper/lone", "paper/loan")
+    assert line.startswith(str(office.world.folder)) or line.startswith("..") or "intents/own.yaml" in line
+    assert office.reloader.version == first
+    assert (await office.browser().asks("大厅几点开门"))["outcome"] == "answered"
+    operator = office.browser()
+    assert "paper/lone" in await operator.opens("/readyz")
+    office.world.change("intents/own.yaml", "paper/lone", "paper/loan")
+    await office.until(lambda: office.reloader.trouble is None)
+    assert [v.version for v in await office.history()] == [first], "nothing new went live"
+
+
+async def test_a_change_that_makes_a_check_wrong_is_refused(office: Office) -> None:
+    office.world.change("intents/urgent.yaml", "[着火]", "[冒浓烟]")
+    await office.refuses("楼上好像着火了", "urgent", "会变成")
+    assert (await office.browser().asks("楼上好像着火了"))["outcome"] == "urgent"
+
+
+async def test_a_hundred_saves_in_a_row_leave_no_gap(office: Office) -> None:
+    citizen, wrong = office.browser(), list[str]()
+    done = asyncio.Event()
+
+    async def keeps_asking() -> None:
+        while not done.is_set():
+            said = await citizen.asks("大厅几点开门")
+            if (citizen.status, said.get("intent")) != (200, "hall.open"):
+                wrong.append(str(said))
+
+    asking = asyncio.create_task(keeps_asking())
+    good = (office.world.folder / "intents/own.yaml").read_text("utf-8")
+    for number in range(100):
+        broken = number % 2 and number != 99
+        text = good[: len(good) // 2] if broken else good.replace("今天有人吗在窗口", f"今天有人吗在窗口{number}")
+        office.world.write("intents/own.yaml", text)
+        await asyncio.sleep(0.01)
+    office.world.write("intents/own.yaml", good.replace("- 今天有人吗在窗口", f"- 今天有人吗在窗口\n    - {NEW}"))
+    live = office.browser()
+    deadline = time.monotonic() + 30
+    while (await live.asks(NEW))["outcome"] != "answered":
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.1)
+    done.set()
+    await asking
+    assert wrong == []
+
+
+async def test_a_deleted_folder_and_what_editors_leave_behind_change_nothing(office: Office) -> None:
+    first = office.reloader.version
+    for name in (".own.yaml.swp", "own.yaml~", "#own.yaml#", ".#own.yaml"):
+        office.world.write(f"intents/{name}", "oops")
+    await asyncio.sleep(1.5)
+    assert (office.reloader.version, office.reloader.trouble) == (first, None)
+    aside = office.world.folder / "aside"
+    shutil.move(office.world.folder / "knowledge", aside)
+    await office.refuses("knowledge")
+    assert (await office.browser().asks("大厅几点开门"))["outcome"] == "answered"
+    shutil.move(aside, office.world.folder / "knowledge")
+    await office.until(lambda: office.reloader.trouble is None)
+    add_phrase(office.world)
+    await office.until(lambda: office.reloader.version != first)
+
+
+async def test_a_restart_with_broken_files_answers_from_the_last_published_version(ours: World, tmp_path: Path) -> None:
+    from bot.commands.serve import _content
+
+    async with open_office(ours, tmp_path) as office:
+        first = office.reloader.version
+        add_phrase(ours)
+        await office.until(lambda: office.reloader.version != first)
+        second = office.reloader.version
+    ours.write("intents/own.yaml", "oops: [")
+    files, dialogue = await asyncio.to_thread(_content, config_of(ours, tmp_path))
+    assert version_of(files) == second
+    assert dialogue.find_region("南京") == "南京市"
+
+
+async def test_two_who_save_at_once_do_not_overwrite_each_other(office: Office) -> None:
+    name, first = "intents/own.yaml", office.reloader.version
+    before = office.reloader.live[name]
+    body = before.replace("    - 今天有人吗在窗口\n".encode(), f"    - 今天有人吗在窗口\n    - {NEW}\n".encode())
+    verdict = await office.reloader.save(name, before, body, "安娜", "市民常问")
+    assert verdict.may_go_live
+    assert (office.world.folder / name).read_bytes() == body
+    latest = (await office.history())[0]
+    assert (latest.version, latest.who, latest.why) == (office.reloader.version, "安娜", "市民常问")
+    assert latest.version != first
+    with pytest.raises(Exception, match="刚被别人改过"):
+        await office.reloader.save(name, before, before, "博特", "")
+
+
+def in_the_folder(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    monkeypatch.chdir(world.folder)
+    monkeypatch.setenv("HOTLINE_DATABASE__URL", f"sqlite:///{tmp_path}/hotline.db")
+    monkeypatch.setenv("HOTLINE_WEB__SECRET_FILE", str(tmp_path / "secret"))
+    return lambda *arguments: main(list(arguments))
+
+
+async def test_undo_brings_the_files_back_and_they_go_live_without_a_gate(
+    ours: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hotline = in_the_folder(ours, tmp_path, monkeypatch)
+    async with open_office(ours, tmp_path) as office:
+        first = office.reloader.version
+        add_phrase(ours)
+        await office.until(lambda: office.reloader.version != first)
+        assert await asyncio.to_thread(hotline, "undo", "--as", "安娜") == 0
+        await office.until(lambda: office.reloader.version == first)
+        assert NEW not in (ours.folder / "intents/own.yaml").read_text("utf-8")
+        latest = (await office.history())[0]
+        assert (latest.version, latest.who, latest.why) == (first, "安娜", "退回版本 1")
+    aside = next((tmp_path / "undone").glob("*/intents/own.yaml"))
+    assert NEW in aside.read_text("utf-8"), "what was undone is kept aside"
+    assert await asyncio.to_thread(hotline, "history") == 0
+    assert "安娜  退回版本 1" in capsys.readouterr().out
+
+
+async def test_the_gate_on_the_command_line_tells_what_would_change(
+    ours: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hotline = in_the_folder(ours, tmp_path, monkeypatch)
+    async with open_office(ours, tmp_path) as office:
+        await office.browser().asks(NEW)
+    add_phrase(ours)
+    assert await asyncio.to_thread(hotline, "gate") == 0
+    told = capsys.readouterr().out
+    assert f"「{NEW}」" in told
+    assert "可以上线" in told
+    ours.change("intents/urgent.yaml", "[着火]", "[冒浓烟]")
+    assert await asyncio.to_thread(hotline, "gate", "--json") == 1
+    assert '"may_go_live": false' in capsys.readouterr().out
