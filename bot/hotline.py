@@ -33,6 +33,7 @@ NONE = -1
 
 
 _TRIES = 3
+_NO_NUMBER = "……"
 _DOUBLE_TAP = timedelta(seconds=5)
 _STILL_NEW = timedelta(minutes=10)
 """So long a ticket is told again as if for the first time: its first telling may not have arrived."""
@@ -59,6 +60,17 @@ class Asked:
     at: datetime
     update_key: str
     message_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What would be said to a question, and how that comes about."""
+
+    dialogue: Dialogue
+    """The one that was asked: another may have come since."""
+    reply: Reply
+    said: Said
+    """As a citizen would see it, but for its number."""
 
 
 class Hotline:
@@ -155,6 +167,16 @@ class Hotline:
             return _Turn(turn.edition, turn.text, handed_over, after, reason=Reason.HUMAN)
 
         return await self._once(asked, handed)
+
+    async def try_out(self, text: str, region: str) -> Trial:
+        """What a citizen would hear who lives in `region`; nothing is put on record."""
+        dialogue = self.dialogue
+        reply, after = await self._think(dialogue, Question(text, self.clock()), State(region=region))
+        said = self._said(reply, after)
+        if reply.open:
+            told = self.in_script(self._handed_over(reply.open, _NO_NUMBER, self.clock()), after)
+            said = replace(said, text=self.with_notice(told, after))
+        return Trial(dialogue, reply, said)
 
     # ---- what a citizen does about questions
 
@@ -421,7 +443,7 @@ class Hotline:
         notice = self.config.notice.on(self.clock().date())
         return f"{self.in_script(notice, state)}\n\n{text}" if notice else text
 
-    def _handed_over(self, understood: str, number: int, now: datetime) -> str:
+    def _handed_over(self, understood: str, number: int | str, now: datetime) -> str:
         return voice.HANDED_OVER.format(understood, number, self.worktime.promise(now))
 
     async def _conversation(self, address: Address) -> Conversation:

@@ -6,7 +6,7 @@ import traceback
 from datetime import datetime
 from types import TracebackType
 
-_TALKATIVE = ("httpx", "httpcore", "telegram", "aiohttp", "alembic", "uvicorn", "asyncio")
+_TALKATIVE = ("httpx", "httpcore", "telegram", "aiohttp", "alembic", "uvicorn", "asyncio", "watchfiles")
 
 
 class _Discreet(logging.Formatter):

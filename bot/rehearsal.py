@@ -4,7 +4,7 @@ import os
 import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -13,9 +13,9 @@ import numpy as np
 from bot.app import build_dialogue, rules, usable
 from bot.comparison import Comparison, compare
 from bot.config import Config
-from bot.content.lint import lint
+from bot.content.lint import dangling, lint
 from bot.content.load import Content
-from bot.dialogue import Dialogue
+from bot.dialogue import Dialogue, Question, Reply, State, Trace
 from bot.edition import Files, open_files, version_of
 from bot.errors import ContentError, Problem
 from bot.matching.encoder import Encoder, Floats, make_encoders
@@ -73,6 +73,17 @@ class Stage:
             encoder.keep()
         refusals = found.refusals(self.config.content.gate_drop) if found else ()
         return Verdict(version, tuple(problems), tuple(refusals), found)
+
+    def try_out(self, live: Files, draft: Files, question: str, region: str) -> tuple[Reply | None, str]:
+        """What the draft would reply, and in words why; nothing and the mistakes where it cannot be used."""
+        content, problems = open_files(self.config, draft)
+        errors = [str(p) for p in [*problems, *dangling(content, rules(self.config))] if not p.is_warning]
+        if errors:
+            return None, "\n".join(errors)
+        dialogue = self._built(version_of(draft), content, self._dialogue(live))
+        asked = Question(question, datetime.now(self.config.zone))
+        reply = dialogue.step(asked, State(region=region))[0]
+        return replace(reply, trace=Trace()), reply.trace.why
 
     def _dialogue(self, files: Files) -> Dialogue:
         version = version_of(files)
@@ -143,3 +154,9 @@ def rehearse(live: Files | None, draft: Files, real: Sequence[str]) -> Verdict:
     """The same on that process's own stage."""
     assert _STAGE is not None
     return _STAGE.rehearse(live, draft, real)
+
+
+def try_out(live: Files, draft: Files, question: str, region: str) -> tuple[Reply | None, str]:
+    """The same on that process's own stage."""
+    assert _STAGE is not None
+    return _STAGE.try_out(live, draft, question, region)

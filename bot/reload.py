@@ -3,25 +3,27 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
+from typing import TypeVar
 
 from watchfiles import awatch
 
 from bot.app import build_dialogue, is_fitted
 from bot.comparison import Comparison
 from bot.config import Config
-from bot.dialogue import Dialogue
-from bot.edition import Files, files_of, open_files, path_of, version_of, write_file
+from bot.dialogue import Dialogue, Reply
+from bot.edition import Files, files_of, open_files, path_of, version_of, write_file, write_files
 from bot.errors import ContentError, HotlineError, Problem
 from bot.hotline import Hotline
-from bot.rehearsal import Verdict, rehearse, set_up
+from bot.rehearsal import Verdict, rehearse, set_up, try_out
 from bot.store import published
 from bot.store.engine import DatabaseUnavailable
 from bot.store.record import recent_words
+from bot.teaching import Proposal, checked, taught
 from bot.worktime import Clock
 
 FILES = "文件"
@@ -30,6 +32,7 @@ _LOOK_MILLISECONDS = 1_000
 _SETTLE_SECONDS = 0.2
 _MOST_SETTLING = 20
 _FIT_AFTER_SECONDS = 5.0
+T = TypeVar("T")
 Tell = Callable[[str], Awaitable[None]]
 log = logging.getLogger(__name__)
 
@@ -87,7 +90,7 @@ class Reloader:
 
     async def look(self) -> None:
         """Takes up what is on disk, unless it is live or was refused already."""
-        files = await asyncio.to_thread(files_of, self.config)
+        files = await self.on_disk()
         version = version_of(files)
         if version == self.version:
             self._clear()
@@ -112,13 +115,67 @@ class Reloader:
                 await self._refuse(verdict)
             return verdict
 
+    async def on_disk(self) -> dict[str, bytes]:
+        """The files as they are now."""
+        return await asyncio.to_thread(files_of, self.config)
+
     async def rehearse(self, files: Files) -> Verdict:
         """What would become of a content; nothing does."""
         return await self._in_process(files)
 
+    async def try_out(self, files: Files, question: str, region: str) -> tuple[Reply | None, str]:
+        """What a draft would reply and why; nothing, and its mistakes, where it cannot be used."""
+        return await self._on_stage(try_out, dict(self.live), dict(files), question, region)
+
+    async def change(self, before: Files, after: Files, who: str, why: str) -> Verdict:
+        """Puts files on disk and live, gated; raises Stale when the folders no longer hold `before`."""
+        if version_of(await self.on_disk()) != version_of(before):
+            raise Stale("文件刚被别人改过,请重新打开再改")
+        verdict = await self.take_up(after, who, why)
+        if verdict.may_go_live:
+            await asyncio.to_thread(write_files, self.config, after)
+        return verdict
+
+    async def teach(self, batch: Sequence[tuple[int, Proposal]], who: str) -> dict[int, str]:
+        """Puts proposals live, as many as may; for the others, by number, why not."""
+        refused: dict[int, str] = {}
+        files, fit = await self.on_disk(), list[tuple[int, Proposal]]()
+        if version_of(files) != self.version:
+            return {number: "文件夹里有还没上线的改动,请先改好" for number, _ in batch}
+        after, content = files, self.hotline.dialogue.content
+        for number, proposal in batch:
+            try:
+                after = taught(after, checked(proposal, content), content)
+                fit.append((number, proposal))
+            except HotlineError as mistake:
+                refused[number] = str(mistake)
+        if not fit:
+            return refused
+        why = "、".join(f"事项 {proposal.case}" for _, proposal in fit)
+        verdict = await self.change(files, after, who, why)
+        if verdict.may_go_live:
+            return refused
+        if len(fit) == 1:
+            return {**refused, fit[0][0]: "；".join([*map(str, verdict.errors), *verdict.refusals])}
+        for half in (fit[: len(fit) // 2], fit[len(fit) // 2 :]):  # the bad ones must not hold up the good ones
+            refused |= await self.teach(half, who)
+        return refused
+
+    async def undo(self, number: int, who: str) -> published.Version:
+        """Puts an earlier version back, on disk and live; raises HotlineError when it is not kept any more."""
+        async with self.store.reading(long=True) as connection:
+            versions = {v.id: v for v in await published.history(connection)}
+            files = await published.files_of(connection, number)
+        if files is None or number not in versions:
+            raise HotlineError(f"没有版本 {number}")
+        async with self._one_at_a_time:
+            await asyncio.to_thread(write_files, self.config, files)
+            await self._go_live(files, Verdict(version_of(files)), who, f"退回版本 {number}")
+        return versions[number]
+
     async def save(self, name: str, opened: bytes | None, body: bytes, who: str, why: str) -> Verdict:
         """Puts one file on disk and live, gated; raises Stale when it is no longer what was `opened`."""
-        now = await asyncio.to_thread(files_of, self.config)
+        now = await self.on_disk()
         if now.get(name) != opened:
             raise Stale("这个文件刚被别人改过")
         verdict = await self.take_up({**now, name: body}, who, why)
@@ -142,7 +199,7 @@ class Reloader:
         """The files once nobody is writing any more: an editor saves in several steps."""
         for _ in range(_MOST_SETTLING):
             await asyncio.sleep(_SETTLE_SECONDS)
-            now = await asyncio.to_thread(files_of, self.config)
+            now = await self.on_disk()
             if version_of(now) == version_of(files):
                 break
             files = now
@@ -157,12 +214,15 @@ class Reloader:
 
     async def _in_process(self, files: Files) -> Verdict:
         real = await recent_words(self.store, self.config.content.gate_questions)
+        return await self._on_stage(rehearse, dict(self.live), dict(files), real)
+
+    async def _on_stage(self, work: Callable[..., T], *arguments: object) -> T:
         if self._stage is None:
             context = get_context("spawn")
             self._stage = ProcessPoolExecutor(1, context, initializer=set_up, initargs=(self.config,))
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._stage, rehearse, dict(self.live), dict(files), real)
+            return await loop.run_in_executor(self._stage, work, *arguments)
         except BrokenProcessPool:
             self._stage = None
             raise HotlineError("试运行的进程意外结束;改动没有上线,请再存一次") from None

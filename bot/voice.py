@@ -71,6 +71,7 @@ NO_TICKETS = "您没有交给工作人员的问题。"
 TICKETS = "交给工作人员的问题："
 STATES = {"new": "等待工作人员处理", "claimed": "工作人员正在处理", "withdrawn": "已撤回"}
 UNDER_WAY, ANSWERED = "等待工作人员处理", "已答复"
+ADMINS_ONLY = "这一步要管理员来做。"
 NO_SUCH_PAGE = "没有这个页面。"
 TOO_BIG = "内容太大，没有收下。"
 NOT_LIKE_THIS = "这个请求看不懂，没有处理。"
@@ -153,6 +154,16 @@ OUTCOMES = {
     "urgent": "紧急指引",
     "smalltalk": "问候闲谈",
 }
+ENDED = {
+    "answered": "已答复",
+    "choices": "给了选项",
+    "ask_region": "反问地区",
+    "unanswered": "未能答复",
+    "urgent": "紧急指引",
+    "smalltalk": "问候闲谈",
+}
+"""How one question ended; OUTCOMES counts those that belong together as one."""
+RATINGS = {"solved": SOLVED, "unsolved": UNSOLVED}
 CLAIM, ANSWER, DISPATCH, IGNORE, REOPEN = "认领", "答复", "转办", "忽略", "重新处理"
 WHY_IGNORED = ("不用答", "垃圾信息")
 CONSOLE_IN_PRIVATE = "登录链接谁点谁进，请私聊我发 /console。"

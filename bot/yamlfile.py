@@ -10,6 +10,7 @@ import yaml
 from bot.errors import ContentError, Problem
 
 MAX_DEPTH = 20
+BOM = "\ufeff"
 _LOST = re.compile(r"^[^#\"']*[^\s#\"'] #")  # one space before: more likely text than a comment
 _Loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # libyaml is ten times as fast; both give the same events
 
@@ -24,6 +25,13 @@ class Node:
 
     line: int
     value: Value
+    style: str = ""
+    """The quote, `|` or `>` of a text, the bracket of a collection written in brackets, else nothing."""
+    start: int = 0
+    end: int = 0
+    """The characters it takes up (without BOM); a collection without brackets has no end of its own."""
+    key: "Node | None" = None
+    """The name it stands under, inside a mapping."""
 
     def plain(self) -> Plain:
         """The value without the lines, as the models read it."""
@@ -62,8 +70,16 @@ class Sheet:
 
 def read(path: Path, max_bytes: int) -> Sheet:
     """The file with its content and problems; raises ContentError when there is no telling what it means."""
+    return parse(path, _text(path, max_bytes))
+
+
+def parse(path: Path, text: str) -> Sheet:
+    """The same for the text of the file at `path`, whether it has been saved or not."""
     problems: list[Problem] = []
-    text = _text(path, max_bytes, problems)
+    if text.startswith(BOM):
+        text = text.removeprefix(BOM)
+        problems.append(Problem(path, 1, "文件开头有 BOM 标记,已略过;请另存为「UTF-8 无 BOM」", is_warning=True))
+    problems += _traps(path, text)
     try:
         node = _compose(path, yaml.parse(text, Loader=_Loader), problems)
     except yaml.MarkedYAMLError as error:
@@ -78,7 +94,7 @@ def read(path: Path, max_bytes: int) -> Sheet:
     return Sheet(path, node, tuple(problems))
 
 
-def _text(path: Path, max_bytes: int, problems: list[Problem]) -> str:
+def _text(path: Path, max_bytes: int) -> str:
     try:
         raw = path.read_bytes() if path.stat().st_size <= max_bytes else None
     except FileNotFoundError:
@@ -88,20 +104,20 @@ def _text(path: Path, max_bytes: int, problems: list[Problem]) -> str:
     if raw is None:
         limit = f"{max_bytes / 1_000_000:g} MB"
         raise ContentError([Problem(path, 1, f"文件超过 {limit};请拆成几个文件,或调高 content.max_file_bytes")])
-    if raw.startswith(b"\xef\xbb\xbf"):
-        raw = raw[3:]
-        problems.append(Problem(path, 1, "文件开头有 BOM 标记,已略过;请另存为「UTF-8 无 BOM」", is_warning=True))
     try:
-        text = raw.decode()
+        return raw.decode()
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise ContentError([Problem(path, line, "这里不是 UTF-8 编码;请在编辑器里把文件另存为 UTF-8")]) from None
+
+
+def _traps(path: Path, text: str) -> list[Problem]:
+    """What is legal YAML and hardly ever what its author meant; raises ContentError for tabs."""
     tabs = [n for n, line in enumerate(text.splitlines(), 1) if "\t" in line[: len(line) - len(line.lstrip())]]
     if tabs:
         raise ContentError(Problem(path, n, "行首用了制表符(Tab);请改成空格") for n in tabs)
     lost = "「 #」后面的字会丢掉;若是正文请给整句加引号,若是注释请在 # 前多空一格"
-    problems += [Problem(path, n, lost) for n, content in enumerate(text.splitlines(), 1) if _LOST.search(content)]
-    return text
+    return [Problem(path, n, lost) for n, content in enumerate(text.splitlines(), 1) if _LOST.search(content)]
 
 
 @dataclass
@@ -110,7 +126,7 @@ class _Open:
 
     node: Node
     key: str = ""
-    key_line: int = 0  # 0: the next scalar is a key
+    name: Node | None = None  # None: the next scalar is a key
 
 
 def _compose(path: Path, events: Iterator[yaml.Event], problems: list[Problem]) -> Node | None:
@@ -120,7 +136,7 @@ def _compose(path: Path, events: Iterator[yaml.Event], problems: list[Problem]) 
     for event in events:
         line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
-            stack.pop()
+            stack.pop().node.end = _span(event)[1]
             continue
         if isinstance(event, yaml.AliasEvent):
             problems.append(
@@ -152,8 +168,16 @@ def _node(path: Path, event: yaml.NodeEvent, line: int, problems: list[Problem])
         last = event.end_mark.line + 1 if event.end_mark else line
         if last > line and not event.style and " - " in event.value:
             problems.append(Problem(path, line, "下一行的「-」缩进多了,和这一行连成了一句;请和这一行的「-」对齐"))
-        return Node(line, event.value)
-    return Node(line, [] if isinstance(event, yaml.SequenceStartEvent) else {})
+        return Node(line, event.value, event.style or "", *_span(event))
+    in_brackets = getattr(event, "flow_style", False)
+    if isinstance(event, yaml.SequenceStartEvent):
+        return Node(line, [], "[" if in_brackets else "", *_span(event))
+    return Node(line, {}, "{" if in_brackets else "", *_span(event))
+
+
+def _span(event: yaml.Event) -> tuple[int, int]:
+    start, end = event.start_mark, event.end_mark
+    return start.index if start else 0, end.index if end else 0
 
 
 def _attach(path: Path, stack: list[_Open], node: Node, problems: list[Problem]) -> None:
@@ -163,11 +187,11 @@ def _attach(path: Path, stack: list[_Open], node: Node, problems: list[Problem])
     below = parent.node.value
     if isinstance(below, list):
         below.append(node)
-    elif isinstance(below, dict) and parent.key_line:
-        below[parent.key] = Node(parent.key_line, node.value)  # the value object is shared and filled later
-        parent.key_line = 0
+    elif isinstance(below, dict) and parent.name:
+        node.line, node.key = parent.name.line, parent.name
+        below[parent.key], parent.name = node, None
     elif isinstance(below, dict):
-        parent.key, parent.key_line = _key(path, node, below, problems), node.line
+        parent.key, parent.name = _key(path, node, below, problems), node
 
 
 def _key(path: Path, node: Node, siblings: dict[str, Node], problems: list[Problem]) -> str:

@@ -10,9 +10,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ORDER = [
     "errors", "yamlfile", "schema", "text", "masking", "logs", "config", "worktime", "content", "matching", "dialogue",
-    "gate", "comparison", "app", "edition", "rehearsal", "metrics", "store", "entrance", "voice", "roster", "casework", "grouping", "report", "chart", "hotline", "reload", "buttons", "telegram", "web", "service", "commands", "cli", "__main__",
+    "explain", "gate", "comparison", "app", "edition", "teaching", "rehearsal", "metrics", "store", "entrance", "voice", "roster", "casework", "grouping", "report", "chart", "table", "register", "hotline", "reload", "buttons", "telegram", "web", "service", "commands", "cli", "__main__",
 ]  # fmt: skip
-PURE = {"content", "matching", "dialogue", "gate", "comparison", "text", "masking", "worktime"}
+PURE = {"content", "matching", "dialogue", "explain", "gate", "comparison", "text", "masking", "worktime"}
 AT_HOME = {
     "sqlalchemy": "store",
     "alembic": "store",

@@ -11,6 +11,7 @@ from bot.config import Config
 from bot.content.lint import dangling
 from bot.dialogue import Dialogue, Question, Reply, State, as_dict
 from bot.errors import HotlineError
+from bot.explain import as_text, explained
 from bot.text import script_of
 
 
@@ -27,7 +28,7 @@ def run(
         reply = _reply(dialogue, asked, intent, state)
         print(json.dumps(as_dict(text, reply), ensure_ascii=False) if as_json else _plain(reply), flush=True)
         if explain:
-            print(explained(dialogue, reply), flush=True, file=sys.stderr if as_json else sys.stdout)
+            print(as_text(explained(dialogue, reply)), flush=True, file=sys.stderr if as_json else sys.stdout)
         if question is None and not as_json:
             print(flush=True)
     return 0
@@ -54,30 +55,6 @@ def known_region(dialogue: Dialogue, name: str | None) -> str:
     if not region:
         raise HotlineError(f"不认识地区「{name}」;请写省、市、县(区)的名字,例如 南京市")
     return region
-
-
-def explained(dialogue: Dialogue, reply: Reply) -> str:
-    """How the reply came about, for people who write content."""
-    trace, matcher = reply.trace, dialogue.matcher
-    lines = [f"  结果:{reply.outcome} {reply.intent} {reply.region}".rstrip()]
-    if trace.found:
-        places = [f"{m.region}({m.word},{_ROLES[m.role]})" for m in trace.found.mentions]
-        places += [f"{r}(系统名)" for r in trace.found.hints]
-        lines.append(f"  地方:{'、'.join(places) or '没说'}")
-    if trace.read:
-        lines.append(f"  读作:{trace.read}")
-    if trace.match:
-        thresholds = f"直接答 > {matcher.above.answer:.2f},给选项 > {matcher.above.offer:.2f}"
-        lines.append(f"  把握:{trace.match.confidence:.2f}({thresholds})")
-        lines += [
-            f"    {r.score:5.2f}  {r.label}  最近的问法「{r.phrase}」{r.likeness:.2f}" for r in trace.match.ranked[:5]
-        ]
-    if trace.why:
-        lines.append(f"  原因:{trace.why}")
-    return "\n".join(lines)
-
-
-_ROLES = {"at": "所在或所问", "to": "要去的", "from": "来自,不算"}
 
 
 def _reply(dialogue: Dialogue, question: Question, intent: str | None, state: State) -> Reply:

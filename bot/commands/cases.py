@@ -14,6 +14,7 @@ from bot.commands.database import with_store
 from bot.config import Config
 from bot.errors import HotlineError
 from bot.store.cases import CaseQuestion, CaseState, Filter
+from bot.table import Cell
 
 T = TypeVar("T")
 
@@ -303,7 +304,7 @@ _HEAD = (
 )  # fmt: skip
 
 
-def _cells(file: File, casework: Casework, now: datetime) -> list[table.Cell]:
+def _cells(file: File, casework: Casework, now: datetime) -> list[Cell]:
     case, late = file.case, "是" if file.case.is_overdue(now) else ""
     due = f"{case.due_at.astimezone(now.tzinfo):%Y-%m-%d %H:%M}" if case.due_at else ""
     return [

@@ -6,10 +6,11 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-from bot.commands.ask import explained, known_region, open_dialogue, piped_lines
+from bot.commands.ask import known_region, open_dialogue, piped_lines
 from bot.config import Config
 from bot.dialogue import NONE_OF_THESE, Dialogue, Outcome, Question, Reply, State
 from bot.errors import HotlineError
+from bot.explain import as_text, explained
 from bot.text import Script, to_script
 
 WELCOME = "您好，这里是 12345 自动问答。直接打字提问；/help 看说明，/quit 退出。"
@@ -51,7 +52,7 @@ class _Talk:
             case "/city":
                 return self._move(rest.strip())
             case "/why":
-                return explained(self.dialogue, self.last) if self.last else "还没有问过"
+                return as_text(explained(self.dialogue, self.last)) if self.last else "还没有问过"
             case _ if command.startswith("/"):
                 return f"没有命令 {command}；/help 看说明"
         question = Question(line, datetime.now(self.config.zone))

@@ -223,3 +223,20 @@ published = Table(
     Index(None, "version"),
     sqlite_autoincrement=True,
 )
+
+proposals = Table(
+    "proposals",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("case_id", ForeignKey("cases.id"), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("proposal", JSON, nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("decided_by", String(64), nullable=False, default=""),
+    Column("decided_at", Moment),
+    Column("note", Text, nullable=False, default=""),
+    Index(None, "state", "id"),
+    Index(None, "case_id"),
+    sqlite_autoincrement=True,
+)

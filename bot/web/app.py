@@ -24,11 +24,13 @@ from bot.store.outbox import OutboxState
 from bot.web.chat import Chat, Unreadable
 from bot.web.console import Console
 from bot.web.guard import Guard, came_from
+from bot.web.library import Library
 from bot.web.pages import STATIC, Pages
 from bot.web.secret import signing_key
 from bot.web.signin import SignIn
 from bot.web.streams import Streams
 from bot.web.visitors import Visitors
+from bot.web.workshop import CONTENT, Workshop
 
 _MOST_BYTES = 1_000_000
 log = logging.getLogger(__name__)
@@ -68,7 +70,9 @@ class Site:
         routes = [
             *chat.routes(),
             *door.routes(),
+            *(Workshop(hotline, self.pages, door, reloader).routes() if reloader else []),
             *console.routes(),
+            *Library(hotline, self.pages, door).routes(),
             Mount("/static", _Kept(directory=STATIC)),
             Route("/healthz", self.healthz),
             Route("/readyz", self.readyz),
@@ -78,7 +82,14 @@ class Site:
             routes.append(Route(hook.path, _webhook(hook), methods=["POST"]))
         self.app = Starlette(
             routes=routes,
-            middleware=[Middleware(Guard, open_paths=(hook.path,) if hook else (), most_bytes=config.web.body_bytes)],
+            middleware=[
+                Middleware(
+                    Guard,
+                    open_paths=(hook.path,) if hook else (),
+                    most_bytes=config.web.body_bytes,
+                    long_path=CONTENT + "/",
+                )
+            ],
             exception_handlers={
                 HTTPException: self._refused,
                 Unreadable: self._unreadable,
@@ -126,7 +137,9 @@ class Site:
 
     async def _refused(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        told = {404: voice.NO_SUCH_PAGE, 413: voice.TOO_BIG}.get(error.status_code, voice.NOT_LIKE_THIS)
+        told = {403: voice.ADMINS_ONLY, 404: voice.NO_SUCH_PAGE, 413: voice.TOO_BIG}.get(
+            error.status_code, voice.NOT_LIKE_THIS
+        )
         return self._sorry(request, told, error.status_code)
 
     async def _unreadable(self, request: Request, error: Exception) -> Response:

@@ -21,10 +21,12 @@ from bot.store.questions import Feedback, Said
 from bot.store.transcript import Exchange, Letter
 from bot.text import Script, to_script
 from bot.web.pages import Pages, form_of
-from bot.web.streams import Streams
+from bot.web.streams import Streams, since
 from bot.web.visitors import Visitor, Visitors
 
 MOST_SHOWN = 100
+_NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
+_OFFERED = {Reason.NONE_OF_THESE, Reason.UNSOLVED, Reason.OUTDATED}
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,36}")
 _TRADITIONAL = re.compile(r"zh-(?:Hant|TW|HK|MO)", re.IGNORECASE)
 Rows = list[list[Button]]
@@ -82,8 +84,7 @@ class Chat:
         conversation = await self.hotline.conversation_of(self.visitors.who(request).address)
         if conversation is None:
             return Response(status_code=204)
-        since = request.headers.get("last-event-id") or request.query_params.get("since", "")
-        return self.streams.response(conversation, int(since) if since.isdecimal() else 0, _always)
+        return self.streams.response(conversation, since(request), _always)
 
     async def ask(self, request: Request) -> Response:
         """A question, typed; with `staff` it goes straight to them."""
@@ -128,17 +129,17 @@ class Chat:
         address = visitor.address
         match kind, rest:
             case "q", [number, position]:
-                said = await self.hotline.pick(self._asked(visitor, "", sent), int(number), int(position))
+                said = await self.hotline.pick(self._asked(visitor, "", sent), _number(number), _number(position))
                 if said:
                     await self.hotline.note_replied(said.question)
             case "y", [number]:
-                await self.hotline.rate(address, int(number), Feedback.SOLVED)
+                await self.hotline.rate(address, _number(number), Feedback.SOLVED)
             case "n", [number]:
-                await self.hotline.rate(address, int(number), Feedback.UNSOLVED)
-            case "h", [number, reason]:
-                await self.hotline.hand_over(address, int(number), Reason(reason))
+                await self.hotline.rate(address, _number(number), Feedback.UNSOLVED)
+            case "h", [number, reason] if reason in _OFFERED:
+                await self.hotline.hand_over(address, _number(number), Reason(reason))
             case "r", [number, how]:
-                await self.hotline.rate_staff(address, int(number), Satisfaction(how))
+                await self.hotline.rate_staff(address, _number(number), Satisfaction(how))
             case _:
                 raise Declined(voice.OLD_BUTTON)
 
@@ -235,8 +236,10 @@ class Chat:
     async def city(self, request: Request) -> Response:
         """Remembers a city, or asks for one."""
         visitor = self.visitors.who(request)
-        if request.method == "GET":
+        if request.method != "POST":  # HEAD looks as well
             return await self._plain(request, "city.html", cities=self._cities())
+        if not await self.visitors.may_ask(request, visitor):
+            return await self._plain(request, "city.html", 429, cities=self._cities(), told=voice.TOO_FAST)
         sent = await _sent(request)
         name = sent.get("name", "").strip()
         region = self.hotline.dialogue.find_region(name) if name else ""
@@ -249,6 +252,8 @@ class Chat:
     async def script(self, request: Request) -> Response:
         """Which script to write in from now on."""
         visitor, sent = self.visitors.who(request), await _sent(request)
+        if not await self.visitors.may_ask(request, visitor):
+            return await self._sorry(request, visitor, voice.TOO_FAST, 429)
         code = sent.get("script", "")
         if code not in voice.SCRIPTS:
             return await self._sorry(request, visitor, voice.OLD_BUTTON, 400)
@@ -348,6 +353,12 @@ def _script(request: Request, state: State) -> Script:
     known = state.chosen_script or state.script
     is_traditional = _TRADITIONAL.match(request.headers.get("accept-language", ""))
     return known or (Script.TRADITIONAL if is_traditional else Script.SIMPLIFIED)
+
+
+def _number(text: str) -> int:
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(text)
+    return int(text)
 
 
 def _wants_json(request: Request) -> bool:

@@ -117,7 +117,7 @@ class Console:
 
     async def preview(self, request: Request, person: Person) -> Response:
         """What would be sent to whom; nothing has left yet."""
-        form, number = await _form(request), request.path_params["number"]
+        form, number = await read_form(request), request.path_params["number"]
         file = await self._file(number)
         left_out = _numbers(form, "out")
         receivers = [q for q in file.waiting if q.id not in left_out]
@@ -142,7 +142,7 @@ class Console:
         number, deed = request.path_params["number"], request.path_params["deed"]
         if deed not in self._deeds:
             raise HTTPException(404)
-        form = await _form(request)
+        form = await read_form(request)
         try:
             told = await self._deeds[deed](number, person, form)
         except Refused as refusal:
@@ -269,7 +269,8 @@ def _numbers(form: Form, name: str) -> list[int]:
     return [int(value) for value in form.get(name, []) if value.isdecimal()]
 
 
-async def _form(request: Request) -> Form:
+async def read_form(request: Request) -> Form:
+    """What was posted; raises HTTPException where it is not a form."""
     try:
         return await form_of(request)
     except ValueError:

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from ipaddress import ip_address, ip_network
+from math import inf
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -29,10 +31,14 @@ STAFF = "/staff"
 
 
 class Guard:
-    """ASGI middleware; `open_paths` take posts from elsewhere, such as Telegram's, and prove them in their own way."""
+    """ASGI middleware; `open_paths` take posts from elsewhere, such as Telegram's, and prove them in their own way.
 
-    def __init__(self, app: ASGIApp, open_paths: Sequence[str] = (), most_bytes: int = 65_536) -> None:
+    Below `long_path` whole files are posted: there only the application's own limit holds.
+    """
+
+    def __init__(self, app: ASGIApp, open_paths: Sequence[str], most_bytes: int, long_path: str) -> None:
         self.app, self.open_paths, self.most_bytes = app, frozenset(open_paths), most_bytes
+        self.long_path = long_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -43,7 +49,9 @@ class Guard:
             refusal = PlainTextResponse("这个请求来自别的网站，没有处理。", 403)
             await refusal(scope, receive, _with_headers(send))
             return
-        await self.app(scope, _in_time(receive, self.most_bytes), _with_headers(send))
+        body = _Body(receive, inf if scope["path"].startswith(self.long_path) else self.most_bytes)
+        with suppress(ClientDisconnect):  # gone in the middle of their own request: nobody is there to be told
+            await self.app(scope, body.receive, _with_headers(send, body))
 
 
 def _is_ours(scope: Scope) -> bool:
@@ -54,41 +62,56 @@ def _is_ours(scope: Scope) -> bool:
         return site in {"same-origin", "none"}
     if origin is None:
         return True
-    if (
-        origin == "null"
-    ):  # an old browser under `no-referrer`: to citizens' pages it then sends no cookie from elsewhere
+    if origin == "null":  # an old browser under `no-referrer`: from elsewhere it sends citizens' pages no cookie
         return not scope["path"].startswith(STAFF)
-    return urlsplit(origin).netloc == headers.get("host")
+    try:
+        return urlsplit(origin).netloc == headers.get("host")
+    except ValueError:
+        return False
 
 
-def _in_time(receive: Receive, most_bytes: int) -> Receive:
-    """Who sends too much, or drop by drop, is let go; the end of a connection is waited for as long as it takes."""
-    is_whole, left = False, most_bytes
+class _Body:
+    """What is sent with a request: who sends too much, or drop by drop, is let go."""
 
-    async def received() -> Message:
-        nonlocal is_whole, left
-        if is_whole:
-            return await receive()
+    def __init__(self, receive: Receive, most_bytes: float) -> None:
+        self._receive, self._left, self._is_whole = receive, most_bytes, False
+        self._until = asyncio.get_running_loop().time() + _BODY_SECONDS
+        self.is_refused = False
+
+    async def receive(self) -> Message:
+        """The next part; the end of a connection is waited for as long as it takes."""
+        if self._is_whole:
+            return await self._receive()
         try:
-            message = await asyncio.wait_for(receive(), _BODY_SECONDS)
+            async with asyncio.timeout_at(self._until):
+                message = await self._receive()
         except TimeoutError:
-            return {"type": "http.disconnect"}
-        is_whole = message["type"] != "http.request" or not message.get("more_body", False)
-        left -= len(message.get("body", b""))
-        if left < 0:
-            raise HTTPException(413)
+            raise self._refused(408) from None
+        self._is_whole = message["type"] != "http.request" or not message.get("more_body", False)
+        self._left -= len(message.get("body", b""))
+        if self._left < 0:
+            raise self._refused(413)
         return message
 
-    return received
+    def _refused(self, status: int) -> HTTPException:
+        self.is_refused = True
+        return HTTPException(status)
 
 
-def _with_headers(send: Send) -> Send:
+def harden(headers: MutableHeaders) -> None:
+    """Puts in what every response says to browsers."""
+    for name, value in _HEADERS.items():
+        headers.setdefault(name, value)
+    headers.setdefault("Cache-Control", "no-store")  # citizens' words stay in no shared computer
+
+
+def _with_headers(send: Send, body: _Body | None = None) -> Send:
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
-                headers.setdefault(name, value)
-            headers.setdefault("Cache-Control", "no-store")  # citizens' words stay in no shared computer
+            harden(headers)
+            if body and body.is_refused:
+                headers["Connection"] = "close"  # or the rest would still be read
         await send(message)
 
     return sent

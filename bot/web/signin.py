@@ -67,7 +67,7 @@ class SignIn:
         if not is_private(request):
             return self._page(request, "door.html", 403, is_private=False)
         key, now = request.path_params["key"], self.clock()
-        if request.method == "GET":
+        if request.method != "POST":  # HEAD looks as well
             async with self.store.reading() as connection:
                 name = await doors.whose_link(connection, key, now)
             if name is None or self.roster.named(name) is None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from bot.errors import HotlineError
@@ -16,6 +17,7 @@ STAFF = 0
 _LOOK_SECONDS = 1.0
 _BREATH_SECONDS = 7.5
 _COMMENT_EVERY = 2
+_MOST_DIGITS = 18
 _LATE = 100
 """Two transactions may be seen in another order than they took their numbers in."""
 log = logging.getLogger(__name__)
@@ -32,6 +34,12 @@ class Stream:
         if number > self.id:
             self.id = number
             self.news.set()
+
+
+def since(request: Request) -> int:
+    """How far a page says that it is told; 0 for whatever is no such number."""
+    told = request.headers.get("last-event-id") or request.query_params.get("since", "")
+    return int(told) if told.isdecimal() and len(told) <= _MOST_DIGITS else 0
 
 
 class Streams:

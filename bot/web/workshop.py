@@ -1,0 +1,366 @@
+"""Admins' pages: what the bot learns from cases, the content's files, what went live, and taking it back."""
+
+import difflib
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from bot.casework import File, Refused
+from bot.comparison import lines_of
+from bot.config import Person
+from bot.content import edit
+from bot.edition import INTENTS, version_of
+from bot.errors import HotlineError
+from bot.hotline import Hotline
+from bot.rehearsal import Verdict
+from bot.reload import Reloader, Stale
+from bot.store import proposals, published
+from bot.store.proposals import ProposalState
+from bot.teaching import Kind, Proposal, checked, wordings
+from bot.web.console import Form, read_form
+from bot.web.pages import Pages
+from bot.web.signin import HOME, Page, SignIn
+
+LEARN, CONTENT, HISTORY = "/staff/learn", "/staff/content", "/staff/history"
+_MOST_DIFF = 400
+
+
+class Workshop:
+    """Where content is changed; every change goes through the gate."""
+
+    def __init__(self, hotline: Hotline, pages: Pages, door: SignIn, reloader: Reloader) -> None:
+        self.hotline, self.pages, self.door, self.reloader = hotline, pages, door, reloader
+        self.casework, self.store = hotline.casework, hotline.store
+
+    def routes(self) -> list[Route]:
+        """Where each page is."""
+        staff = self.door.only_staff
+        return [
+            Route(HOME + "/{number:int}/learn", staff(self.lesson)),
+            Route(HOME + "/{number:int}/learn", staff(self.propose), methods=["POST"]),
+            Route(LEARN, staff(self.proposals)),
+            Route(LEARN, self._admins(self.decide), methods=["POST"]),
+            Route(CONTENT, staff(self.files)),
+            Route(CONTENT + "/{name:path}", self._admins(self.file), methods=["GET", "POST"]),
+            Route("/staff/edit/{intent}", self._admins(self.quick_edit), methods=["POST"]),
+            Route(HISTORY, staff(self.history)),
+            Route(HISTORY + "/{number:int}", staff(self.version)),
+            Route(HISTORY + "/{number:int}/undo", self._admins(self.undo), methods=["POST"]),
+        ]
+
+    def _admins(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
+        async def guarded(request: Request, person: Person) -> Response:
+            if person.role != "admin":
+                raise HTTPException(403)
+            return await page(request, person)
+
+        return self.door.only_staff(guarded)
+
+    # ---- what the bot learns from a case
+
+    async def lesson(self, request: Request, person: Person) -> Response:
+        """The form for a case: a phrase of an intent, a new intent, or nothing to be answered."""
+        return await self._lesson(request, person)
+
+    async def propose(self, request: Request, person: Person) -> Response:
+        """Keeps a proposal; an admin's goes live at once where the gate has nothing against it."""
+        number, form = request.path_params["number"], await read_form(request)
+        file = await self._case(number)
+        try:
+            proposal = checked(self._proposal(file, form), self.hotline.dialogue.content)
+        except HotlineError as mistake:
+            return await self._lesson(request, person, str(mistake), 409, form)
+        now = self.hotline.clock()
+        kept = await self.store.write(lambda c: proposals.add(c, number, proposal.as_json(), person.name, now))
+        if person.role == "admin":
+            await self._approve([kept], person)
+        return RedirectResponse(f"{HOME}/{number}/learn", 303)
+
+    def _proposal(self, file: File, form: Form) -> Proposal:
+        case, kind = file.case, Kind(_one(form, "kind")) if _one(form, "kind") in list(Kind) else None
+        if kind is None:
+            raise Refused("请选要教什么")
+        answered_at = case.answered_at or self.hotline.clock()
+        office = self.casework.called(case.department) if case.department else "12345热线"
+        return Proposal(
+            kind,
+            tuple(_lines(form, "phrases")),
+            tuple(_lines(form, "checks")),
+            _one(form, "intent") if kind is Kind.PHRASE else _one(form, "key"),
+            _one(form, "title"),
+            _one(form, "department"),
+            _one(form, "region"),
+            case.answer or "",
+            office,
+            answered_at.astimezone(self.hotline.config.zone).date().isoformat(),
+            case.id,
+        )
+
+    async def _lesson(
+        self, request: Request, person: Person, told: str = "", status: int = 200, form: Form | None = None
+    ) -> Response:
+        number = request.path_params["number"]
+        file = await self._case(number)
+        async with self.store.reading() as connection:
+            made = await proposals.of_case(connection, number)
+        phrases, checks = wordings(file.wordings)
+        content = self.hotline.dialogue.content
+        nearest = {title for title, _ in (file.questions[0].nearest if file.questions else ())}
+        context = {
+            **self._frame(request, person),
+            "file": file,
+            "made": made,
+            "kinds": _KINDS,
+            "states": _STATES,
+            "intents": sorted(content.intents.items(), key=lambda one: one[1].title not in nearest),
+            "departments": self.casework.departments,
+            "regions": content.regions.places,
+            "phrases": form.get("phrases", [""])[0] if form else "\n".join(phrases),
+            "checks": form.get("checks", [""])[0] if form else "\n".join(checks),
+            "asked": dict.fromkeys(_FIELDS, "")
+            | ({key: values[-1] for key, values in form.items()} if form else {"region": file.case.region}),
+            "told": told,
+        }
+        return self.pages.render("lesson.html", context, status)
+
+    async def proposals(self, request: Request, person: Person) -> Response:
+        """What waits for an admin."""
+        return await self._proposals(request, person)
+
+    async def decide(self, request: Request, person: Person) -> Response:
+        """Takes the ticked ones up, or rejects them."""
+        form = await read_form(request)
+        chosen = [int(n) for n in form.get("pick", []) if n.isdecimal()]
+        if not chosen:
+            return await self._proposals(request, person, "请先勾选", 409)
+        if "reject" in form:
+            why = _one(form, "why")
+            for number in chosen:
+                await self._decide(number, ProposalState.REJECTED, person, why)
+            return RedirectResponse(LEARN, 303)
+        refused = await self._approve(chosen, person)
+        live = len(chosen) - len(refused)
+        told = f"{live} 条已上线" + (f"，{len(refused)} 条没有上线，原因见下" if refused else "") + "。"
+        return await self._proposals(request, person, told)
+
+    async def _approve(self, numbers: Sequence[int], person: Person) -> dict[int, str]:
+        async with self.store.reading() as connection:
+            waiting = {p.id: p for p in await proposals.listed(connection, (ProposalState.OPEN,))}
+        batch = [(n, Proposal.from_json(waiting[n].proposal)) for n in numbers if n in waiting]
+        try:
+            refused = await self.reloader.teach(batch, person.name)
+        except HotlineError as trouble:
+            refused = {n: str(trouble) for n, _ in batch}
+        for number, _ in batch:
+            if why := refused.get(number):
+                await self._note(number, why)
+            else:
+                await self._decide(number, ProposalState.LIVE, person)
+        return refused
+
+    async def _decide(self, number: int, state: ProposalState, person: Person, why: str = "") -> None:
+        now = self.hotline.clock()
+        await self.store.write(lambda c: proposals.decide(c, number, state, person.name, now, why))
+
+    async def _note(self, number: int, why: str) -> None:
+        await self.store.write(lambda c: proposals.note(c, number, why))
+
+    async def _proposals(self, request: Request, person: Person, told: str = "", status: int = 200) -> Response:
+        async with self.store.reading() as connection:
+            waiting = await proposals.listed(connection, (ProposalState.OPEN,))
+        context = {**self._frame(request, person), "waiting": waiting, "kinds": _KINDS, "told": told}
+        return self.pages.render("proposals.html", context, status)
+
+    # ---- the files
+
+    async def files(self, request: Request, person: Person) -> Response:
+        """All of them, and what is wrong on disk at the moment."""
+        files = await self.reloader.on_disk()
+        context = {
+            **self._frame(request, person),
+            "files": sorted((name, len(body)) for name, body in files.items()),
+            "trouble": self.reloader.trouble,
+            "version": self.reloader.version,
+        }
+        return self.pages.render("files.html", context)
+
+    async def file(self, request: Request, person: Person) -> Response:
+        """One file as text: look at it, try a draft, save it through the gate."""
+        name = request.path_params["name"]
+        files = await self.reloader.on_disk()
+        if name not in files:
+            raise HTTPException(404)
+        now = _text(files[name])
+        if request.method == "GET":
+            return self._editor(request, person, name, now, now)
+        form = await read_form(request)
+        draft, opened = _newlines(form.get("text", [""])[0], now), _one(form, "opened")
+        if "save" not in form:
+            return await self._look_at(request, person, name, now, draft, opened, form)
+        if opened != _digest(now):
+            told = "您打开之后，别人改过这个文件。下面是您写的；和现在文件的差别也在下面，请对照着改，再存一次。"
+            return self._editor(request, person, name, now, draft, told=told, status=409)
+        try:
+            verdict = await self.reloader.save(name, files[name], draft.encode(), person.name, _one(form, "why"))
+        except Stale as stale:
+            return self._editor(request, person, name, now, draft, told=str(stale), status=409)
+        if verdict.may_go_live:
+            return RedirectResponse(f"{CONTENT}/{name}?saved", 303)
+        return self._editor(request, person, name, now, draft, verdict=verdict, told="没有上线。", status=409)
+
+    async def _look_at(
+        self, request: Request, person: Person, name: str, now: str, draft: str, opened: str, form: Form
+    ) -> Response:
+        files = {**await self.reloader.on_disk(), name: draft.encode()}
+        question, verdict, reply, why = _one(form, "q"), None, None, ""
+        if "try" in form and question:
+            reply, why = await self.reloader.try_out(files, question, _one(form, "region"))
+        else:
+            verdict = await self.reloader.rehearse(files)
+        more: dict[str, Any] = {"reply": reply, "why_reply": why, "question": question, "opened": opened}
+        return self._editor(request, person, name, now, draft, verdict=verdict, **more)
+
+    def _editor(
+        self,
+        request: Request,
+        person: Person,
+        name: str,
+        now: str,
+        draft: str,
+        *,
+        verdict: Verdict | None = None,
+        told: str = "",
+        status: int = 200,
+        **more: Any,
+    ) -> Response:
+        titles = {key: intent.title for key, intent in self.hotline.dialogue.content.intents.items()}
+        context = {
+            **self._frame(request, person),
+            "name": name,
+            "draft": draft,
+            "opened": _digest(now),
+            "diff": _diff(now, draft),
+            "verdict": verdict,
+            "report": lines_of(verdict.comparison, titles) if verdict and verdict.comparison else [],
+            "told": told or ("已上线。" if "saved" in request.query_params else ""),
+            "question": "",
+            "reply": None,
+            "why_reply": "",
+            **more,
+        }
+        return self.pages.render("editor.html", context, status)
+
+    async def quick_edit(self, request: Request, person: Person) -> Response:
+        """A phrase more or less, or an answer's text, from the intent's page; shown as a draft before it is saved."""
+        intent, form = request.path_params["intent"], await read_form(request)
+        content = self.hotline.dialogue.content
+        if intent not in content.intents:
+            raise HTTPException(404)
+        name = f"{INTENTS}/{content.places['intent', intent][0].path.name}"
+        now = _text((await self.reloader.on_disk()).get(name, b""))
+        try:
+            draft = _edited(now, intent, form)
+        except HotlineError as refusal:
+            return self._editor(request, person, name, now, now, told=str(refusal), status=409)
+        return self._editor(
+            request, person, name, now, draft, told="请看一遍差别，再保存。" if draft != now else "没有改动。"
+        )
+
+    # ---- what went live
+
+    async def history(self, request: Request, person: Person) -> Response:
+        """The versions that went live, the latest first."""
+        async with self.store.reading() as connection:
+            versions = await published.history(connection)
+        return self.pages.render("history.html", {**self._frame(request, person), "versions": versions})
+
+    async def version(self, request: Request, person: Person) -> Response:
+        """One version: what it changed, and what the gate found."""
+        number = request.path_params["number"]
+        async with self.store.reading(long=True) as connection:
+            versions = await published.history(connection)
+            position = next((n for n, v in enumerate(versions) if v.id == number), None)
+            if position is None:
+                raise HTTPException(404)
+            after = await published.files_of(connection, number) or {}
+            older = versions[position + 1] if position + 1 < len(versions) else None
+            before = await published.files_of(connection, older.id) if older else None
+        diffs = []
+        for name in sorted({*after, *(before or {})} if before is not None else ()):
+            was, now_is = _text((before or {}).get(name, b"")), _text(after.get(name, b""))
+            if was != now_is:
+                diffs.append((name, _diff(was, now_is)))
+        context = {
+            **self._frame(request, person),
+            "shown": versions[position],
+            "is_live": versions[position].version == self.reloader.version,
+            "diffs": diffs,
+        }
+        return self.pages.render("version.html", context)
+
+    async def undo(self, request: Request, person: Person) -> Response:
+        """Puts a version back."""
+        try:
+            await self.reloader.undo(request.path_params["number"], person.name)
+        except HotlineError:
+            raise HTTPException(404) from None
+        return RedirectResponse(HISTORY, 303)
+
+    # ---- inside
+
+    async def _case(self, number: int) -> File:
+        try:
+            return await self.casework.file(number)
+        except Refused:
+            raise HTTPException(404) from None
+
+    def _frame(self, request: Request, person: Person) -> dict[str, Any]:
+        return {"person": person, "page": request.url.path, "is_admin": person.role == "admin"}
+
+
+_FIELDS = ("kind", "intent", "key", "title", "department", "region")
+_KINDS = {"phrase": "加问法", "intent": "新意图", "refuse": "这类不答"}
+_STATES = {"open": "待管理员同意", "live": "已上线", "rejected": "没有采纳"}
+
+
+def _edited(text: str, intent: str, form: Form) -> str:
+    for phrase in form.get("remove", []):
+        text = edit.remove_phrase(text, intent, phrase)
+    if new := _lines(form, "phrases"):
+        text = edit.add_phrases(text, intent, new)
+    if answer := _one(form, "answer"):
+        text = edit.replace_answer(text, intent, _one(form, "region"), answer)
+    return text
+
+
+def _one(form: Form, name: str) -> str:
+    return form.get(name, [""])[-1].strip()
+
+
+def _lines(form: Form, name: str) -> list[str]:
+    return [line.strip() for line in form.get(name, [""])[-1].splitlines() if line.strip()]
+
+
+def _text(body: bytes) -> str:
+    return body.decode("utf-8", "replace")
+
+
+def _newlines(text: str, like: str) -> str:
+    """A form sends every line end as CRLF; the file keeps its own."""
+    plain = text.replace("\r\n", "\n")
+    return plain.replace("\n", "\r\n") if "\r\n" in like else plain
+
+
+def _digest(text: str) -> str:
+    return version_of({"": text.encode()})
+
+
+def _diff(before: str, after: str) -> list[tuple[str, str]]:
+    """The lines that differ with two around them: their kind (add, cut, same, gap) and text."""
+    kinds = {"+": "add", "-": "cut", " ": "same", "@": "gap"}
+    lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=2))[2:]
+    return [(kinds[line[0]], "" if line[0] == "@" else line[1:]) for line in lines[:_MOST_DIFF]]

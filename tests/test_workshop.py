@@ -1,0 +1,184 @@
+"""Admins at work: from a case to knowledge, files edited in the browser, history and taking back."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.text import normalise
+from tests.conftest import World
+from tests.house import Browser
+from tests.test_reload import CHECKS, NEW, Office, open_office
+
+PEOPLE = "staff: {people: [{name: 管理员, role: admin}, {name: 安娜, role: staff}]}\n"
+UNKNOWN, OTHERWISE = "小区的充电桩由谁来装", "想装个充电桩该找哪个"
+
+
+@pytest.fixture
+async def office(world: World, tmp_path: Path) -> AsyncIterator[Office]:
+    world.write("intents/checks/own.yaml", CHECKS)
+    world.write("intents/background.yaml", "lines:\n  - 今天天气不错\n")
+    settings = world.folder / "config.yaml"
+    world.write("config.yaml", settings.read_text("utf-8") + PEOPLE)
+    async with open_office(world, tmp_path) as office:
+        yield office
+
+
+async def an_answered_case(office: Office) -> Browser:
+    """A citizen's question handed to staff and answered; the citizen."""
+    citizen = office.browser()
+    await citizen.asks(UNKNOWN)
+    await citizen.posts("/ask", {"text": "", "staff": "1"})
+    await office.service.casework.answer(1, "请带3份材料到大厅。", "管理员")
+    return citizen
+
+
+def lesson(**more: str) -> dict[str, str]:
+    return {
+        "kind": "intent",
+        "key": "charging.install",
+        "title": "装充电桩",
+        "department": "registration",
+        "region": "",
+        "phrases": f"{UNKNOWN}\n装充电桩要什么手续",
+        "checks": "请问充电桩怎么装才行",
+        **more,
+    }
+
+
+async def test_what_an_admin_teaches_is_live_with_its_source(office: Office) -> None:
+    await an_answered_case(office)
+    admin = await office.staff("管理员")
+    await admin.opens("/staff/cases/1/learn")
+    assert UNKNOWN in admin.page
+    await admin.posts("/staff/cases/1/learn", lesson())
+    assert "已上线" in admin.words, admin.words
+    said = await office.browser().asks("装充电桩要什么手续")
+    assert (said["outcome"], said["intent"]) == ("answered", "charging.install")
+    assert "请带3份材料到大厅。" in said["text"]
+    assert said["source"]["title"] == "工作人员的答复"
+    latest = (await office.history())[0]
+    assert (latest.who, latest.why) == ("管理员", "事项 1")
+    assert (office.world.folder / "knowledge/staff.yaml").exists()
+
+
+async def test_staff_propose_and_an_admin_decides(office: Office) -> None:
+    await an_answered_case(office)
+    anna, admin = await office.staff("安娜"), await office.staff("管理员")
+    await anna.posts("/staff/cases/1/learn", lesson(checks=""))
+    assert (anna.status, "再用别的说法" in anna.words) == (409, True)
+    assert "装充电桩要什么手续" in anna.page, "what was written is kept"
+    await anna.posts("/staff/cases/1/learn", lesson())
+    assert "待管理员同意" in anna.words
+    await anna.posts(
+        "/staff/cases/1/learn", lesson(key="charging.other", title="别的", kind="refuse", phrases="火星上的桩")
+    )
+    await anna.posts("/staff/learn", {"pick": "1"})
+    assert (anna.status, "管理员" in anna.words) == (403, True)
+    await admin.opens("/staff/learn")
+    assert admin.values("pick") == ["1", "2"]
+    await admin.posts("/staff/learn", [("pick", "2"), ("reject", "1"), ("why", "太少见")])
+    await admin.posts("/staff/learn", {"pick": "1"})
+    assert "1 条已上线" in admin.words
+    assert "没有采纳" in await anna.opens("/staff/cases/1/learn")
+
+
+async def test_of_a_batch_the_bad_ones_are_left_out_with_their_reason(office: Office) -> None:
+    await an_answered_case(office)
+    anna, admin = await office.staff("安娜"), await office.staff("管理员")
+    await anna.posts("/staff/cases/1/learn", lesson())
+    await anna.posts(
+        "/staff/cases/1/learn",
+        lesson(key="fire.drill", title="着火", phrases="楼上着火了\n楼下着火了", checks="家里着火怎么报"),
+    )
+    await anna.posts(
+        "/staff/cases/1/learn",
+        lesson(kind="phrase", intent="hall.open", phrases="周末开不开", checks="窗口礼拜天有人么"),
+    )
+    await admin.posts("/staff/learn", [("pick", "1"), ("pick", "2"), ("pick", "3")])
+    assert "2 条已上线，1 条没有上线" in admin.words
+    assert "家里着火怎么报" in admin.words
+    assert (await office.browser().asks("装充电桩要什么手续"))["intent"] == "charging.install"
+    assert (await office.browser().asks("周末开不开"))["intent"] == "hall.open"
+
+
+async def test_a_file_is_edited_checked_tried_and_saved_in_the_browser(office: Office) -> None:
+    admin, name = await office.staff("管理员"), "/staff/content/intents/own.yaml"
+    await admin.opens(name)
+    text = (office.world.folder / "intents/own.yaml").read_text("utf-8")
+    (opened,) = admin.values("opened")
+    draft = text.replace("    - 今天有人吗在窗口\n", f"    - 今天有人吗在窗口\n    - {NEW}\n")
+    await admin.posts(name, {"text": draft, "opened": opened, "try": "1", "q": NEW})
+    assert "大厅暂停。" in admin.words
+    assert (await office.browser().asks(NEW))["outcome"] != "answered", "a draft is only tried"
+    await admin.posts(name, {"text": draft, "opened": opened, "check": "1"})
+    assert "可以上线" in admin.words
+    assert f"+ - {NEW}" in re.sub(r"\s+", " ", admin.words)
+    broken = draft.replace("[paper/loan]", "[paper/lone]")
+    await admin.posts(name, {"text": broken, "opened": opened, "save": "1"})
+    assert (admin.status, "第 11 行（own.yaml）" in admin.words) == (409, True)
+    assert "paper/lone" in admin.page, "what was written is kept"
+    await admin.posts(name, {"text": draft.replace("\n", "\r\n"), "opened": opened, "save": "1", "why": "常有人问"})
+    assert "已上线" in admin.words
+    assert (office.world.folder / "intents/own.yaml").read_text("utf-8") == draft
+    assert (await office.browser().asks(NEW))["outcome"] == "answered"
+    assert (await office.history())[0].why == "常有人问"
+
+
+async def test_of_two_admins_the_second_sees_what_the_first_did(office: Office) -> None:
+    first, second = await office.staff("管理员"), await office.staff("管理员")
+    name = "/staff/content/intents/own.yaml"
+    text = (office.world.folder / "intents/own.yaml").read_text("utf-8")
+    await second.opens(name)
+    (opened,) = second.values("opened")
+    await first.posts(name, {"text": text.replace("大厅开门", "大厅何时开"), "opened": opened, "save": "1"})
+    assert "已上线" in first.words
+    mine = text.replace("抵押登记\n", "房子抵押\n")
+    await second.posts(name, {"text": mine, "opened": opened, "save": "1"})
+    assert (second.status, "别人改过" in second.words) == (409, True)
+    assert "房子抵押" in second.page, "mine is kept"
+    assert "大厅何时开" in second.words, "theirs is shown"
+    (opened,) = second.values("opened")
+    both = mine.replace("大厅开门", "大厅何时开")
+    await second.posts(name, {"text": both, "opened": opened, "save": "1"})
+    assert "已上线" in second.words
+
+
+async def test_what_went_live_is_listed_with_its_differences_and_taken_back(office: Office) -> None:
+    admin, anna = await office.staff("管理员"), await office.staff("安娜")
+    text = (office.world.folder / "intents/own.yaml").read_text("utf-8")
+    await admin.opens("/staff/content/intents/own.yaml")
+    (opened,) = admin.values("opened")
+    draft = text.replace("    - 今天有人吗在窗口\n", f"    - 今天有人吗在窗口\n    - {NEW}\n")
+    await admin.posts("/staff/content/intents/own.yaml", {"text": draft, "opened": opened, "save": "1"})
+    assert "管理员" in await anna.opens("/staff/history")
+    assert NEW in await anna.opens("/staff/history/2")
+    await anna.posts("/staff/history/1/undo")
+    assert anna.status == 403
+    await admin.posts("/staff/history/1/undo")
+    assert "退回版本 1" in admin.words
+    assert (office.world.folder / "intents/own.yaml").read_text("utf-8") == text
+    assert (await office.browser().asks(NEW))["outcome"] != "answered"
+    assert office.reloader.trouble is None
+
+
+@pytest.mark.parametrize("path", ["../config.yaml", "knowledge/../../config.yaml", "intents/none.yaml", "own.yaml"])
+async def test_only_content_can_be_opened(office: Office, path: str) -> None:
+    admin = await office.staff("管理员")
+    await admin.opens(f"/staff/content/{path}")
+    assert admin.status == 404
+    anna = await office.staff("安娜")
+    await anna.opens("/staff/content/intents/own.yaml")
+    assert anna.status == 403
+
+
+async def test_a_phrase_and_an_answer_are_changed_from_a_small_form(office: Office) -> None:
+    admin = await office.staff("管理员")
+    await admin.posts(
+        "/staff/edit/hall.open", {"phrases": NEW, "remove": "今天有人吗在窗口", "answer": "大厅还在暂停。"}
+    )
+    assert "请看一遍差别" in admin.words
+    for line in (f"+ - {NEW}", "- - 今天有人吗在窗口", "+ - text: 大厅还在暂停。"):
+        assert normalise(line) in normalise(admin.words)
+    assert (await office.browser().asks(NEW))["outcome"] != "answered"
