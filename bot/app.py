@@ -11,7 +11,7 @@ from bot.dialogue import Dialogue, Limits
 from bot.errors import ContentError, Problem
 from bot.matching.cache import Cache, Fitted
 from bot.matching.calibration import Mix
-from bot.matching.encoder import Encoder, make_encoders
+from bot.matching.encoder import Encoder, Remembered, make_encoders
 from bot.matching.matcher import Kind, Matcher, Material, Phrase
 from bot.matching.wording import Wording
 
@@ -39,7 +39,8 @@ def build_dialogue(
     mix = Mix(settings.mix_wrong, settings.mix_near, settings.mix_far)
     known = _fitted(like)
     matcher = None
-    for encoder in reversed(encoders or make_encoders(settings.encoder)):
+    most = settings.remembered_answers
+    for encoder in reversed(encoders or [Remembered(e, most) for e in make_encoders(settings.encoder)]):
         cache = Cache(settings.cache, encoder)
         index = cache.index(stuff.phrases, stuff.background, stuff.lead, before_fit, known.get(encoder.version))
         above = index.forecast.thresholds(settings.target, mix, settings.false_alarms, settings.topic_margin)

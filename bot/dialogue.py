@@ -1,7 +1,8 @@
 """One step of a conversation, pure: what was known and one question in, a reply and what is known now out."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -178,17 +179,29 @@ class Dialogue:
         # what costs most is the same for everybody, whatever was said before
         self._emergency = remember(self.emergencies.number)
         self._match = remember(lambda read, places: matcher.match(read, self._place_prior(places)))
-        self._times_asked: Callable[[str], list[None]] = remember(lambda text: [])
+        self._lately: OrderedDict[str, None] = OrderedDict()  # each of its deeds is whole, whichever thread does it
 
     def step(self, question: Question, state: State = State()) -> tuple[Reply, State]:  # frozen
         """The reply to `question` and the conversation's new state."""
         stepped = self._step(question.text, question.asked_at.date(), state)
-        self._times_asked(question.text)[:] = [None]
+        self._lately.pop(question.text, None)
+        self._lately[question.text] = None
+        if len(self._lately) > self.limits.remembered_answers:
+            self._lately.popitem(last=False)
         return stepped
 
     def is_familiar(self, text: str) -> bool:
         """Whether it was asked before: `step` need not match it again and takes half a millisecond."""
-        return bool(self._times_asked(text))
+        return text in self._lately
+
+    def warm_up(self, other: "Dialogue", today: datetime, most: int) -> None:
+        """Asks itself what another one was asked lately: nobody waits for that again."""
+        for text in other.asked_lately(most):
+            self.step(Question(text, today))
+
+    def asked_lately(self, most: int) -> list[str]:
+        """The last questions, the latest last."""
+        return list(self._lately)[-most:]
 
     def choose(self, intent: str, region: str, today: date, state: State) -> tuple[Reply, State]:
         """The answer of an intent; without a region the remembered one counts, else it is asked for."""

@@ -32,6 +32,7 @@ _LOOK_MILLISECONDS = 1_000
 _SETTLE_SECONDS = 0.2
 _MOST_SETTLING = 20
 _FIT_AFTER_SECONDS = 5.0
+_WARMED_UP = 200
 T = TypeVar("T")
 Tell = Callable[[str], Awaitable[None]]
 log = logging.getLogger(__name__)
@@ -228,15 +229,22 @@ class Reloader:
             raise HotlineError("试运行的进程意外结束;改动没有上线,请再存一次") from None
 
     async def _go_live(self, files: Files, verdict: Verdict, who: str, why: str) -> None:
-        dialogue = await asyncio.to_thread(opened, self.config, files)
+        dialogue = await asyncio.to_thread(self._warm, files)
         report = verdict.comparison.as_json() if verdict.comparison else None
         version, now = verdict.version, self.clock()
-        await self.store.write(lambda c: published.publish(c, version, files, now, who, why, report), long=True)
+        packed = await asyncio.to_thread(published.pack, files)
+        await self.store.write(lambda c: published.publish(c, version, packed, now, who, why, report), long=True)
         self.hotline.use(dialogue, version)
         self.live = files
         self._clear()
         log.info("content %s is live (%s)", version, who)
         self._fit_later(files)
+
+    def _warm(self, files: Files) -> Dialogue:
+        """The dialogue over these files, asked what was asked lately: nobody waits for that again."""
+        dialogue = opened(self.config, files, self.hotline.dialogue)
+        dialogue.warm_up(self.hotline.dialogue, self.clock(), _WARMED_UP)
+        return dialogue
 
     async def _refuse(self, verdict: Verdict) -> None:
         errors = tuple(verdict.errors)
@@ -273,13 +281,15 @@ class Reloader:
                 process.kill()
         async with self._one_at_a_time:
             if process.returncode == 0 and version_of(self.live) == version_of(files):
-                self.hotline.use(await asyncio.to_thread(opened, self.config, files), version_of(files))
+                dialogue = await asyncio.to_thread(self._warm, files)
+                self.hotline.use(dialogue, version_of(files))
                 log.info("content %s has a space of its own", version_of(files))
 
 
-def opened(config: Config, files: Files) -> Dialogue:
-    """The dialogue over these files."""
-    return build_dialogue(config, open_files(config, files, checks=False)[0])
+def opened(config: Config, files: Files, like: Dialogue | None = None) -> Dialogue:
+    """The dialogue over these files; with the encoders of another one, which are loaded already."""
+    encoders = [m.encoder for m in (like.matcher, like.matcher.second) if m] if like else []
+    return build_dialogue(config, open_files(config, files, checks=False)[0], encoders=encoders)
 
 
 def _has_a_space(config: Config, files: Files) -> bool:

@@ -117,7 +117,8 @@ class Service:
         async with self.store.reading() as connection:
             last = await published.latest(connection)
         if last is None:
-            await self.store.write(lambda c: published.publish(c, version, files, now, FILES, "", None), long=True)
+            packed = published.pack(files)
+            await self.store.write(lambda c: published.publish(c, version, packed, now, FILES, "", None), long=True)
 
     async def _tell_admins(self, text: str) -> None:
         now = self.clock()

@@ -108,7 +108,9 @@ def undo(config: Config, number: int | None, who: str) -> int:
     why, now = f"退回版本 {version.id}", datetime.now(config.zone)
 
     async def note(store: Store) -> None:
-        await store.write(lambda c: published.publish(c, version.version, files, now, who, why, None), long=True)
+        await store.write(
+            lambda c: published.publish(c, version.version, published.pack(files), now, who, why, None), long=True
+        )
 
     with_store(config, note)
     when = f"{version.at.astimezone(config.zone):%Y-%m-%d %H:%M}"

@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -109,6 +109,18 @@ _NAMED: Mapping[str, Sequence[type[Encoder]]] = {
     "both": [UseEncoder, E5Encoder],
     "lexical": [LexicalEncoder],
 }
+
+
+class Remembered:
+    """An encoder that knows the last questions it read: after a change of content everybody asks the same again."""
+
+    def __init__(self, encoder: Encoder, most: int) -> None:
+        self.version = encoder.version
+        self._encode = encoder.encode
+        self._one = lru_cache(most)(lambda text: encoder.encode([text])[0])
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        return self._one(texts[0])[None] if len(texts) == 1 else self._encode(texts)
 
 
 def make_encoders(name: str) -> list[Encoder]:

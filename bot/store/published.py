@@ -29,13 +29,13 @@ class Version:
 
 
 async def publish(
-    connection: Transaction, version: str, files: Mapping[str, bytes], now: datetime, who: str, why: str, report: Any
+    connection: Transaction, version: str, packed: bytes, now: datetime, who: str, why: str, report: Any
 ) -> None:
-    """Keeps a content as the one that is live; the same as before is not kept twice, of old ones the last fifty."""
+    """Keeps packed files as the live content; the same as before is not kept twice, of old ones the last fifty."""
     last = await latest(connection)
     if last and last.version == version:
         return
-    values = {"version": version, "at": now, "who": who, "why": why, "report": report, "files": _packed(files)}
+    values = {"version": version, "at": now, "who": who, "why": why, "report": report, "files": packed}
     await connection.execute(published.insert(), values)
     kept = select(published.c.id).order_by(published.c.id.desc()).limit(KEPT)
     await connection.execute(delete(published).where(published.c.id.not_in(kept.scalar_subquery())))
@@ -67,7 +67,8 @@ async def was_live(connection: Transaction, version: str) -> bool:
     return (await connection.execute(query)).first() is not None
 
 
-def _packed(files: Mapping[str, bytes]) -> bytes:
+def pack(files: Mapping[str, bytes]) -> bytes:
+    """Files as they are kept; a tenth of a second for a megabyte."""
     return zlib.compress(json.dumps({name: body.decode("latin-1") for name, body in files.items()}).encode())
 
 
