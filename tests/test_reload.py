@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.cli import main
+from bot.commands.serve import _content
 from bot.config import Config, load_config
 from bot.edition import files_of, version_of
 from bot.reload import opened
@@ -172,8 +173,6 @@ async def test_a_deleted_folder_and_what_editors_leave_behind_change_nothing(off
 
 
 async def test_a_restart_with_broken_files_answers_from_the_last_published_version(ours: World, tmp_path: Path) -> None:
-    from bot.commands.serve import _content
-
     async with open_office(ours, tmp_path) as office:
         first = office.reloader.version
         add_phrase(ours)
@@ -183,6 +182,15 @@ async def test_a_restart_with_broken_files_answers_from_the_last_published_versi
     files, dialogue = await asyncio.to_thread(_content, config_of(ours, tmp_path))
     assert version_of(files) == second
     assert dialogue.find_region("南京") == "南京市"
+
+
+async def test_what_this_program_can_no_longer_use_gives_way_to_the_folders(ours: World, tmp_path: Path) -> None:
+    async with open_office(ours, tmp_path) as office:
+        odd = {**office.reloader.live, "intents/own.yaml": b"oops: [\n"}
+        now, store = office.clock(), office.service.store
+        await store.write(lambda c: published.publish(c, "old", published.pack(odd), now, "安娜", "", None), long=True)
+    files, _ = await asyncio.to_thread(_content, config_of(ours, tmp_path))
+    assert files == files_of(config_of(ours, tmp_path))
 
 
 async def test_two_who_save_at_once_do_not_overwrite_each_other(office: Office) -> None:

@@ -14,6 +14,7 @@ from bot.content.lint import dangling
 from bot.dialogue import Dialogue
 from bot.edition import Files, files_of, open_files, version_of
 from bot.entrance import is_loopback, local_address, make_link
+from bot.errors import ContentError
 from bot.service import Service
 
 log = logging.getLogger(__name__)
@@ -35,14 +36,24 @@ def run(config: Config) -> int:
 
 
 def _content(config: Config) -> tuple[Files, Dialogue]:
-    """What was live last, so that broken files silence nobody; on the first start what is in the folders.
+    """What was live last, so that broken files silence nobody; else, as on the first start, what is in the folders.
 
     Raises ContentError where neither can be used.
     """
-    files = with_store(config, last_published, checked=False) or files_of(config)
+    live = with_store(config, last_published, checked=False)
+    if live:
+        try:
+            return live, _usable(config, live)
+        except ContentError as mistakes:  # an older program published it
+            log.warning("%s", mistakes)
+    files = files_of(config)
+    return files, _usable(config, files)
+
+
+def _usable(config: Config, files: Files) -> Dialogue:
     content, problems = open_files(config, files, checks=False)
     usable([*problems, *dangling(content, rules(config))])
-    return files, build_dialogue(config, content, tell_of_fit)
+    return build_dialogue(config, content, tell_of_fit)
 
 
 async def _serve(config: Config, dialogue: Dialogue, files: Files) -> None:
