@@ -42,12 +42,16 @@ def _run(options: argparse.Namespace) -> int:
     from bot.config import load_config  # --help needs none of it
 
     config = load_config(options.config)
-    if options.command in _OF_THE_DATABASE:
-        return _OF_THE_DATABASE[options.command](config, options)
+    if options.command in _BY_NAME:
+        return _BY_NAME[options.command](config, options)
     if options.command == "serve":
         from bot.commands import serve
 
         return serve.run(config)
+    if options.command == "check" and options.health:
+        from bot.commands import health
+
+        return health.run(config, as_json=options.json)
     if options.command == "check":
         from bot.commands import check
 
@@ -99,9 +103,25 @@ def _report(config: "Config", options: argparse.Namespace) -> int:
 
 
 def _export(config: "Config", options: argparse.Namespace) -> int:
+    if options.content:
+        from bot.commands import content
+
+        return content.run(config, options.file, options.format)
     from bot.commands import export
 
     return export.run(config, options.file, options.format, options.since, options.until)
+
+
+def _schema(config: "Config", options: argparse.Namespace) -> int:
+    from bot.commands import schema
+
+    return schema.run(config, options.folder)
+
+
+def _import(config: "Config", options: argparse.Namespace) -> int:
+    from bot.commands import drafts
+
+    return drafts.run(config, options.file, options.to)
 
 
 def _parked(config: "Config", options: argparse.Namespace) -> int:
@@ -148,7 +168,7 @@ def _undo(config: "Config", options: argparse.Namespace) -> int:
     return gate.undo(config, options.version, options.who)
 
 
-_OF_THE_DATABASE = {
+_BY_NAME = {
     "fit": _fit,
     "gate": _gate,
     "history": _history,
@@ -161,6 +181,8 @@ _OF_THE_DATABASE = {
     "stats": _stats,
     "report": _report,
     "export": _export,
+    "import": _import,
+    "schema": _schema,
     "parked": _parked,
 }
 
@@ -217,6 +239,8 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="检查内容和设置", description="检查内容和设置;有错误时退出码为 1。")
     check.add_argument("--expired", action="store_true", help="逐条列出已过期的答复")
     check.add_argument("--near", action="store_true", help="逐条列出差一步的检查题")
+    check.add_argument("--health", action="store_true", help="体检:哪些意图最该先改,每个一行")
+    check.add_argument("--json", action="store_true", help="和 --health 一起用:输出 JSON")
     check.add_argument(
         "--curve",
         nargs="?",
@@ -238,11 +262,27 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--day", type=_day, metavar="日期", help="哪一天,例如 2026-11-22")
     report.add_argument("--format", choices=["text", "html", "xlsx", "json"], help="不看文件名,用这种格式")
     report.add_argument("--json", action="store_const", dest="format", const="json", help="同 --format json")
-    export = commands.add_parser("export", help="导出提问记录", description="导出提问记录;不写文件名时输出 CSV。")
-    export.add_argument("file", nargs="?", type=Path, metavar="文件", help="以 .csv 或 .xlsx 结尾")
-    export.add_argument("--format", choices=["csv", "xlsx"], help="不看文件名,用这种格式")
+    export = commands.add_parser(
+        "export", help="导出提问记录,或全部内容", description="导出提问记录,或全部内容;不写文件名时输出 CSV。"
+    )
+    export.add_argument("file", nargs="?", type=Path, metavar="文件", help="以 .csv、.xlsx 或(内容).json 结尾")
+    export.add_argument("--content", action="store_true", help="导出意图、问法和答复,不导出提问")
+    export.add_argument("--format", choices=["csv", "xlsx", "json"], help="不看文件名,用这种格式")
     export.add_argument("--since", type=_day, metavar="日期", help="从哪天起")
     export.add_argument("--until", type=_day, metavar="日期", help="到哪天为止(含)")
+    imported = commands.add_parser(
+        "import",
+        help="把表格里的问答变成草稿",
+        description="把表格里的问答变成意图的草稿,看过改好才上线。表头要有问题、答复,可有部门、地区、标题、有效期至。",
+    )
+    imported.add_argument("file", type=Path, metavar="文件", help="以 .csv 或 .xlsx 结尾")
+    imported.add_argument("--to", type=Path, metavar="草稿.yaml", help="写到哪里(默认 .data/drafts/)")
+    schema = commands.add_parser(
+        "schema",
+        help="写出编辑器用的格式说明",
+        description="写出各种 YAML 文件的 JSON Schema,编辑器靠它补全、说明和划出错处。",
+    )
+    schema.add_argument("folder", nargs="?", type=Path, metavar="文件夹", help="写到哪里(默认 intents/.schema)")
     _add_cases(commands.add_parser("cases", help="处理没答上的问题", description="看、认领、答复、派单……事项。"))
     gate = commands.add_parser(
         "gate", help="看内容改动能不能上线", description="拿文件夹里的内容和正在答复的内容比较。"

@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,10 @@ from bot.content.load import Content
 from bot.dialogue import Dialogue, Question, Reply, State, Trace
 from bot.edition import Files, open_files, version_of
 from bot.errors import ContentError, Problem
+from bot.gate import run_checks
+from bot.health import Health, health
 from bot.matching.encoder import Encoder, Floats, make_encoders
+from bot.store.usage import Usage
 
 _NICENESS = 10
 _KEPT = 3
@@ -84,6 +87,12 @@ class Stage:
         asked = Question(question, datetime.now(self.config.zone))
         reply = dialogue.step(asked, State(region=region))[0]
         return replace(reply, trace=Trace()), reply.trace.why
+
+    def examine(self, live: Files, usage: Usage, today: date) -> Health:
+        """How healthy the content is."""
+        dialogue = self._dialogue(live)
+        graded = run_checks(dialogue, datetime.now(self.config.zone))
+        return health(dialogue, graded, usage, today)
 
     def _dialogue(self, files: Files) -> Dialogue:
         version = version_of(files)
@@ -160,3 +169,9 @@ def try_out(live: Files, draft: Files, question: str, region: str) -> tuple[Repl
     """The same on that process's own stage."""
     assert _STAGE is not None
     return _STAGE.try_out(live, draft, question, region)
+
+
+def examine(live: Files, usage: Usage, today: date) -> Health:
+    """The same on that process's own stage."""
+    assert _STAGE is not None
+    return _STAGE.examine(live, usage, today)

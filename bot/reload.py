@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from datetime import date, timedelta
 from multiprocessing import get_context
 from typing import TypeVar
 
@@ -18,11 +19,13 @@ from bot.config import Config
 from bot.dialogue import Dialogue, Reply
 from bot.edition import Files, files_of, open_files, path_of, version_of, write_file, write_files
 from bot.errors import ContentError, HotlineError, Problem
+from bot.health import RECENT_DAYS, Health
 from bot.hotline import Hotline
-from bot.rehearsal import Verdict, rehearse, set_up, try_out
+from bot.rehearsal import Verdict, examine, rehearse, set_up, try_out
 from bot.store import published
 from bot.store.engine import DatabaseUnavailable
 from bot.store.record import recent_words
+from bot.store.usage import UsageOfIntents
 from bot.teaching import Proposal, checked, taught
 from bot.worktime import Clock
 
@@ -68,6 +71,7 @@ class Reloader:
         self._told = ""
         self._stage: ProcessPoolExecutor | None = None
         self._fitting: asyncio.Task[None] | None = None
+        self._health: tuple[tuple[str, date], Health] | None = None
 
     @property
     def version(self) -> str:
@@ -127,6 +131,15 @@ class Reloader:
     async def try_out(self, files: Files, question: str, region: str) -> tuple[Reply | None, str]:
         """What a draft would reply and why; nothing, and its mistakes, where it cannot be used."""
         return await self._on_stage(try_out, dict(self.live), dict(files), question, region)
+
+    async def health(self) -> Health:
+        """How healthy what is live is; some seconds, once a day and version."""
+        now = self.clock()
+        key = (self.version, now.date())
+        if self._health is None or self._health[0] != key:
+            usage = await UsageOfIntents(self.store).since(now - timedelta(RECENT_DAYS))
+            self._health = key, await self._on_stage(examine, dict(self.live), usage, now.date())
+        return self._health[1]
 
     async def change(self, before: Files, after: Files, who: str, why: str) -> Verdict:
         """Puts files on disk and live, gated; raises Stale when the folders no longer hold `before`."""

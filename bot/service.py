@@ -10,7 +10,9 @@ from bot.casework import Casework
 from bot.config import Config
 from bot.dialogue import Dialogue
 from bot.edition import Files
+from bot.errors import HotlineError
 from bot.grouping import Grouping
+from bot.health import weekly_line
 from bot.hotline import Hotline
 from bot.reload import FILES, Reloader
 from bot.store import inbox, published, retention
@@ -26,6 +28,7 @@ KEEP_UPDATE_IDS = timedelta(days=8)
 TIDY_AT = time(3)
 _RENEW_SECONDS = 5.0
 _REMIND_SECONDS = 60.0
+_MONDAY = 0
 _SILENT_POLL = timedelta(minutes=2)
 log = logging.getLogger(__name__)
 
@@ -188,7 +191,9 @@ class Service:
             await asyncio.sleep(_until(at, self.clock()))
             try:
                 await self.casework.report()
-            except DatabaseUnavailable as error:
+                if self.reloader and self.clock().weekday() == _MONDAY:
+                    await self._tell_admins(weekly_line(await self.reloader.health()))
+            except HotlineError as error:
                 log.warning("%s", error)
 
     async def _tidy_every_night(self) -> None:

@@ -9,10 +9,22 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = [
-    "errors", "yamlfile", "schema", "text", "masking", "logs", "config", "worktime", "content", "matching", "dialogue",
-    "explain", "gate", "comparison", "app", "edition", "teaching", "rehearsal", "metrics", "store", "entrance", "voice", "roster", "casework", "grouping", "report", "chart", "table", "register", "hotline", "reload", "buttons", "telegram", "web", "service", "commands", "cli", "__main__",
+    "errors", "yamlfile", "schema", "text", "masking", "faq", "logs", "config", "worktime", "content", "jsonschema", "matching", "dialogue",
+    "explain", "gate", "comparison", "app", "edition", "teaching", "drafts", "metrics", "store", "health", "rehearsal", "entrance", "voice", "roster", "casework", "grouping", "report", "chart", "table", "register", "hotline", "reload", "buttons", "telegram", "web", "service", "commands", "cli", "__main__",
 ]  # fmt: skip
-PURE = {"content", "matching", "dialogue", "explain", "gate", "comparison", "text", "masking", "worktime"}
+PURE = {
+    "content",
+    "matching",
+    "dialogue",
+    "explain",
+    "gate",
+    "comparison",
+    "drafts",
+    "health",
+    "text",
+    "masking",
+    "worktime",
+}
 AT_HOME = {
     "sqlalchemy": "store",
     "alembic": "store",

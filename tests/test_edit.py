@@ -268,6 +268,27 @@ def test_any_phrase_can_become_any_other_one(file: File, at: int, phrase: str) -
     assert [line.strip() for line in lines(after) if line.strip() in comments] == comments
 
 
+@pytest.mark.parametrize(
+    ("before", "new", "after"),
+    [
+        ("a:\n  phrases:\n  - 旧  # 注释\n", "新", 'a:\n  phrases:\n  - "新"  # 注释\n'),
+        ("a:\n  phrases:\n  - 旧  # 注释\n", "新\n行", 'a:\n  phrases:\n  - "新\\n行"  # 注释\n'),
+        ("a:\n  phrases:\n  - '旧' # 注释\n", "新", 'a:\n  phrases:\n  - "新" # 注释\n'),
+        ('a:\n  phrases: ["旧", 乙] # 注释\n', "新", 'a:\n  phrases: ["新", 乙] # 注释\n'),
+        ("a:\n  phrases: [旧, 乙]\n", "新, 新", 'a:\n  phrases: ["新, 新", 乙]\n'),
+        ("a:\n  phrases:\n  - '旧'   \n  - 乙\n", "新", "a:\n  phrases:\n  - 新\n  - 乙\n"),
+    ],
+)
+def test_a_phrase_keeps_the_comment_behind_the_one_it_replaces(before: str, new: str, after: str) -> None:
+    assert edit.replace_phrase(before, "a", "旧", new) == after
+
+
+def test_a_phrase_is_indented_like_its_own_siblings_whatever_the_rest_of_the_file_does() -> None:
+    text = "b:\n  phrases:\n  - x\na:\n    phrases:\n      -   x\n      -   z\n"
+    assert edit.add_phrases(text, "a", ["y"]) == text + "      -   y\n"
+    assert edit.add_phrases(text, "b", ["y"]) == text.replace("  - x\na", "  - x\n  - y\na")
+
+
 NO_FINAL_NEWLINE = [
     ("a:\n  phrases:\n    - x", "    - y\n"),
     ("a:\n  phrases:  # 问法\n    # 注释\n    - x", "    - y\n"),

@@ -182,3 +182,13 @@ async def test_a_phrase_and_an_answer_are_changed_from_a_small_form(office: Offi
     for line in (f"+ - {NEW}", "- - 今天有人吗在窗口", "+ - text: 大厅还在暂停。"):
         assert normalise(line) in normalise(admin.words)
     assert (await office.browser().asks(NEW))["outcome"] != "answered"
+
+
+async def test_the_health_of_the_content_shows_what_to_mend_first(office: Office) -> None:
+    citizen = office.browser()
+    await citizen.asks("大厅几点开门")
+    anna = await office.staff("安娜")
+    words = await anna.opens("/staff/health")
+    assert "2 个意图" in words
+    assert "没有检查题" in words
+    assert "抵押登记" in words

@@ -365,7 +365,9 @@ def _node(value: Plain) -> Node:
     return Node(0, [_node(below) for below in value] if isinstance(value, list) else value)
 
 
-_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what YAML takes for the end of a line
+_ENDS = "\n\r\x85\u2028\u2029"  # what YAML takes for the end of a line
+_BREAK = re.compile(f"\r\n|[{_ENDS}]")
+_LAST_BREAK, _LAST_BREAKS = re.compile(rf"(?:{_BREAK.pattern}) *\Z"), re.compile(rf"[{_ENDS}][{_ENDS} ]*\Z")
 
 
 class _Lines:
@@ -381,7 +383,7 @@ class _Lines:
 
     def start(self, at: int) -> int:
         """Where the line begins that `at` is in."""
-        return max(self.text.rfind(mark, 0, at) for mark in "\n\r\x85\u2028\u2029") + 1
+        return max(self.text.rfind(mark, 0, at) for mark in _ENDS) + 1
 
     def stop(self, at: int) -> int:
         """Where the line ends that `at` is in."""
@@ -401,13 +403,10 @@ class _Lines:
         below = list(node.value.values()) if isinstance(node.value, dict) else node.value
         if isinstance(below, list) and below and not node.style:
             return self.end(below[-1])
-        written = self.text[node.start : node.end]
         if node.style in ("|", ">"):
+            written = self.text[node.start : node.end]
             keeps = "+" in _BREAK.split(written, 1)[0].partition("#")[0]
-            blank = (
-                r"(?:\r\n|[\n\r\x85\u2028\u2029]) *\Z" if keeps else r"[\n\r\x85\u2028\u2029][\n\r\x85\u2028\u2029 ]*\Z"
-            )
-            return node.start + len(re.sub(blank, "", written))
+            return node.start + len((_LAST_BREAK if keeps else _LAST_BREAKS).sub("", written))
         return node.end
 
     def after(self, node: Node) -> int:
@@ -434,10 +433,10 @@ class _Layout:
 
 def _layout(lines: _Lines, root: Node) -> _Layout:
     """As the first mapping in a mapping and the first list in one are."""
-    steps = ((lines.column(c.start) - lines.column(p.start), c) for p, c in _nested(root))
     step = dash = None
     bullet = "- "
-    for width, child in steps:
+    for parent, child in _nested(root):
+        width = lines.column(child.start) - lines.column(parent.start)
         if isinstance(child.value, dict):
             step = step or width
         elif dash is None:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import ip_address, ip_network
-from math import inf
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -14,6 +13,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _BODY_SECONDS = 10.0
+_LONG_BYTES = 1_000_000
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _HEADERS = {
     "Content-Security-Policy": (
@@ -33,7 +33,7 @@ STAFF = "/staff"
 class Guard:
     """ASGI middleware; `open_paths` take posts from elsewhere, such as Telegram's, and prove them in their own way.
 
-    Below `long_path` whole files are posted: there only the application's own limit holds.
+    Below `long_path` whole files are posted.
     """
 
     def __init__(self, app: ASGIApp, open_paths: Sequence[str], most_bytes: int, long_path: str) -> None:
@@ -42,14 +42,16 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        if scope["type"] != "http" or scope["path"] in self.open_paths:
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if scope["method"] not in _SAFE and not _is_ours(scope):
+        is_open = scope["path"] in self.open_paths
+        if not is_open and scope["method"] not in _SAFE and not _is_ours(scope):
             refusal = PlainTextResponse("这个请求来自别的网站，没有处理。", 403)
             await refusal(scope, receive, _with_headers(send))
             return
-        body = _Body(receive, inf if scope["path"].startswith(self.long_path) else self.most_bytes)
+        is_long = is_open or scope["path"].startswith(self.long_path)
+        body = _Body(receive, _LONG_BYTES if is_long else self.most_bytes)
         with suppress(ClientDisconnect):  # gone in the middle of their own request: nobody is there to be told
             await self.app(scope, body.receive, _with_headers(send, body))
 
@@ -73,7 +75,7 @@ def _is_ours(scope: Scope) -> bool:
 class _Body:
     """What is sent with a request: who sends too much, or drop by drop, is let go."""
 
-    def __init__(self, receive: Receive, most_bytes: float) -> None:
+    def __init__(self, receive: Receive, most_bytes: int) -> None:
         self._receive, self._left, self._is_whole = receive, most_bytes, False
         self._until = asyncio.get_running_loop().time() + _BODY_SECONDS
         self.is_refused = False

@@ -85,8 +85,6 @@ _ORDERS: dict[str, tuple[str, Callable[[Entry], Any]]] = {
     "expiring": ("快过期", lambda e: e.next_end),
     "unused": ("没用过", lambda e: (e.used.in_all, e.used.recently)),
 }
-
-
 _STATES: dict[str, tuple[str, Callable[[Entry], bool]]] = {
     "expired": ("已过期", lambda e: bool(e.expired)),
     "expiring": (f"{EXPIRING_DAYS} 天内过期", lambda e: bool(e.expiring)),
@@ -260,11 +258,16 @@ class Library:
             text=clean(asked.get("text", "")),
             outcome=outcome,
             intent=asked.get("intent", ""),
-            region=self.hotline.dialogue.find_region(place) or place,
+            region=self._region(place),
             feedback=feedback,
             since=datetime.combine(_day(asked["since"]), time(), self.zone) if "since" in asked else None,
             until=period(_day(asked["until"]), self.zone)[1] if "until" in asked else None,
         )
+
+    def _region(self, place: str) -> str:
+        """What is on record for a place, however it is written."""
+        dialogue = self.hotline.dialogue
+        return place if place in dialogue.content.regions.places else dialogue.find_region(place) or place
 
     # ---- the figures
 
@@ -291,7 +294,7 @@ class Library:
             "later": f"?day={day + timedelta(days=1)}" if day < now.date() else "",
             "is_over": now >= until,
             "figures": figures_,
-            "tiles": [*_tiles(figures_, week), *_standing(here)],
+            "tiles": [*_standing(here), *_tiles(figures_, week)],
             "days": days,
             "charts": list(self._charts(figures_, titles, day)),
             "rises": rises,
@@ -336,10 +339,10 @@ class Library:
             "all_intents": content.intents,
             "departments": content.departments,
             "called": self.hotline.casework.called,
-            "state_of": self._state_of,
+            "validity": self._validity,
         }
 
-    def _state_of(self, answer: Answer) -> tuple[str, str]:
+    def _validity(self, answer: Answer) -> tuple[str, str]:
         """How long an answer holds: a class for its tag, and words."""
         if not answer.valid_until:
             return "", "没有期限"
@@ -395,7 +398,6 @@ def _outcome_of(trial: Trial, text: str) -> dict[str, Any]:
         "explained": explained(trial.dialogue, reply),
         "about": title_of(content, reply.intent) if reply.outcome is not Outcome.SMALLTALK else "",
         "also": reply.also,
-        "content": content,
     }
 
 
@@ -410,9 +412,9 @@ def _tiles(day: Figures, week: Figures) -> Iterable[Tile]:
 
     yield count("收到提问", day.received, week.received)
     yield Tile("提问的人", f"{day.people:,}")
-    yield share("机器人答复", _answered(day), _answered(week))
+    yield share("机器人答复率", _answered(day), _answered(week))
     yield count("交工作人员", day.handed_over, week.handed_over)
-    yield Tile("👍 解决了", f"{day.solved:,}", f"👎 没解决 {day.unsolved:,}")
+    yield Tile("解决了", f"{day.solved:,}", f"没解决 {day.unsolved:,}")
     yield count("新增事项", day.opened, week.opened)
     yield count("答复事项", day.cases_answered, week.cases_answered)
     yield share("按时办结率", day.on_time_share, week.on_time_share)

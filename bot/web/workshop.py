@@ -47,6 +47,7 @@ class Workshop:
             Route(CONTENT, staff(self.files)),
             Route(CONTENT + "/{name:path}", self._admins(self.file), methods=["GET", "POST"]),
             Route("/staff/edit/{intent}", self._admins(self.quick_edit), methods=["POST"]),
+            Route("/staff/health", staff(self.health)),
             Route(HISTORY, staff(self.history)),
             Route(HISTORY + "/{number:int}", staff(self.version)),
             Route(HISTORY + "/{number:int}/undo", self._admins(self.undo), methods=["POST"]),
@@ -269,6 +270,13 @@ class Workshop:
         return self._editor(
             request, person, name, now, draft, told="请看一遍差别，再保存。" if draft != now else "没有改动。"
         )
+
+    async def health(self, request: Request, person: Person) -> Response:
+        """What to mend first."""
+        found = await self.reloader.health()
+        shown = [one for one in found.intents if one.troubles]
+        context = {**self._frame(request, person), "health": found, "shown": shown}
+        return self.pages.render("health.html", context)
 
     # ---- what went live
 

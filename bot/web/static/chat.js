@@ -3,23 +3,27 @@
 const ask = document.getElementById("ask");
 const text = document.getElementById("text");
 let stream = null;
+let turn = Promise.resolve();
+let unsent = {};
 
 const conversation = () => document.getElementById("conversation");
 
 // Only what changed is put in: a screen reader then reads only what is new.
 function show(page) {
-  const fresh = new DOMParser().parseFromString(page, "text/html").getElementById("conversation");
-  if (!fresh) return;
+  const there = new DOMParser().parseFromString(page, "text/html");
+  const fresh = there.getElementById("conversation");
+  if (!fresh) {
+    const ours = there.querySelector("main > h1"); // a proxy's page would be English
+    tell(ours ? ours.textContent : offline());
+    return;
+  }
   const log = document.getElementById("log");
   const old = new Map([...log.children].map((item) => [item.id, item]));
   let grown = false;
   let before = null;
   for (const item of [...fresh.querySelectorAll("#log > li")]) {
-    const there = old.get(item.id);
-    old.delete(item.id);
-    if (there && there.innerHTML === item.innerHTML) { before = there; continue; }
-    const mine = document.importNode(item, true);
-    if (there) there.replaceWith(mine);
+    const mine = old.get(item.id) || document.importNode(item, true);
+    if (old.delete(item.id)) renew(mine, item);
     else { log.insertBefore(mine, before ? before.nextSibling : log.firstChild); grown = true; }
     before = mine;
   }
@@ -31,29 +35,52 @@ function show(page) {
   if (grown) window.scrollTo({ top: document.body.scrollHeight });
 }
 
+// One after the other: an older view must not replace a newer one.
+function inTurn(work) {
+  const mine = turn.then(work);
+  turn = mine.catch(() => {});
+  return mine;
+}
+
+const within = (seconds) => (AbortSignal.timeout ? AbortSignal.timeout(seconds * 1000) : undefined);
+
+// What was said stays the same element; mostly only the buttons below it change.
+function renew(mine, item) {
+  const was = [...mine.children], now = [...document.importNode(item, true).children];
+  let same = 0;
+  while (same < was.length && same < now.length && was[same].isEqualNode(now[same])) same += 1;
+  was.slice(same).forEach((child) => child.remove());
+  mine.append(...now.slice(same));
+}
+
 async function send(form, button) {
   const body = new URLSearchParams(new FormData(form));
   if (button && button.name) body.set(button.name, button.value);
-  body.set("key", crypto.getRandomValues(new Uint32Array(4)).join("").slice(0, 32));
+  body.delete("key");
   const action = (button && button.getAttribute("formaction")) || form.getAttribute("action");
-  const answer = await fetch(action, { method: "POST", body, headers: { "X-Part": "1" } });
+  // What was sent and not heard of keeps its key: it may have arrived, and counts once.
+  const what = `${action}?${body}`;
+  if (unsent.what !== what) unsent = { what, key: crypto.getRandomValues(new Uint32Array(4)).join("").slice(0, 32) };
+  body.set("key", unsent.key);
+  const answer = await fetch(action, { method: "POST", body, headers: { "X-Part": "1" }, signal: within(30) });
   show(await answer.text());
+  if (answer.ok) unsent = {};
   return answer.ok;
 }
 
 document.addEventListener("submit", async (event) => {
   const form = event.target, button = event.submitter;
-  if (form !== ask && form.id !== "conversation") return;
+  if ((form !== ask && form.id !== "conversation") || !("submitter" in event)) return;
   event.preventDefault();
   if (form.dataset.busy) return;
   form.dataset.busy = "1";
   form.classList.add("busy");
   if (button) button.setAttribute("aria-busy", "true");
   try {
-    if (await send(form, button) && form === ask) { text.value = ""; grow(); }
+    if (await inTurn(() => send(form, button)) && form === ask) { text.value = ""; grow(); }
     listen();
   } catch {
-    tellOffline();
+    tell(offline());
   } finally {
     delete form.dataset.busy;
     form.classList.remove("busy");
@@ -62,17 +89,19 @@ document.addEventListener("submit", async (event) => {
   }
 });
 
-function tellOffline() {
+const offline = () => document.documentElement.lang === "zh-Hant" ? "網絡不通，您寫的還在，請再發一次。" : "网络不通，您写的还在，请再发一次。";
+
+function tell(words) {
   const told = document.createElement("p");
   told.className = "told";
   told.setAttribute("role", "alert");
-  told.textContent = document.documentElement.lang === "zh-Hant" ? "網絡不通，您寫的還在，請再發一次。" : "网络不通，您写的还在，请再发一次。";
+  told.textContent = words;
   conversation().querySelectorAll(".told").forEach((old) => old.remove());
   conversation().append(told);
 }
 
 text.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing || !ask.requestSubmit) return;
   event.preventDefault();
   ask.requestSubmit(ask.querySelector(".send"));
 });
@@ -84,15 +113,26 @@ function grow() {
 text.addEventListener("input", grow);
 
 async function look() {
-  const answer = await fetch("/log");
-  if (answer.ok) show(await answer.text());
+  try {
+    await inTurn(async () => {
+      const answer = await fetch("/log", { signal: within(10) });
+      if (!answer.ok) throw new Error(answer.status);
+      show(await answer.text());
+    });
+  } catch {
+    setTimeout(look, 5000);
+  }
 }
 
 function listen() {
   if (stream && stream.readyState !== EventSource.CLOSED) return;
   if (document.querySelectorAll("#log > li").length < 2) return;
-  stream = new EventSource(`/events?since=${conversation().dataset.since}`);
-  stream.addEventListener("news", look);
+  const mine = stream = new EventSource(`/events?since=${conversation().dataset.since}`);
+  mine.addEventListener("news", look);
+  mine.addEventListener("error", () => {
+    // A browser gives up for good where it is answered with an error, such as by a proxy while we restart.
+    if (mine.readyState === EventSource.CLOSED) setTimeout(listen, 30000);
+  });
 }
 listen();
 window.addEventListener("pagehide", () => { if (stream) stream.close(); stream = null; });
