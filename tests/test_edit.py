@@ -607,6 +607,12 @@ SMALL = "a:\n  title: t\n  phrases:\n    - x\n  answers:\n    - text: t\n      f
         (lambda: edit.replace_answer("a:\n  answers:\n  - text: [x]\n", "a", "", "新"), "一句文字"),
         (lambda: edit.set_valid_until(SMALL, "a", "", " "), "不能为空"),
         (lambda: edit.remove_valid_until(SMALL, "a", ""), "没有写 valid_until"),
+        (
+            lambda: edit.remove_valid_until(
+                "a:\n  answers:\n  - valid_until: 2022\n    # 注释\n    text: t\n", "a", ""
+            ),
+            "用编辑器",
+        ),
         (lambda: edit.add_entry(SMALL, "a", ENTRY), "「a」已经有了(第 1 行)"),
         (lambda: edit.add_entry(SMALL + "...\n", "b", ENTRY), "没有改"),
         (lambda: edit.add_fact("facts:\n  f: {where: x, statement: y}\n", "f", {}), "已经有了(第 2 行)"),

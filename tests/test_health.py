@@ -74,17 +74,28 @@ def steady(key: str, title: str, words: str) -> str:
 
 
 class TestPhrasesLeftOut:
-    def test_each_leads_where_a_ridge_without_it_would_lead(self, world: World) -> None:
-        world.write(
-            "intents/more.yaml",
-            steady("house.lost", "遗失", "房产证丢了")
-            + "lone.one:\n  title: 孤\n  department: registration\n  phrases: [公积金怎么取]\n  answers: [{text: 大厅暂停。, facts: [paper/hours]}]\n",
-        )
+    @pytest.fixture
+    def more(self, world: World) -> World:
+        """With enough phrases for some to stray."""
+        lonely = "lone.one:\n  title: 孤\n  department: registration\n  phrases: [公积金怎么取]\n  answers: [{text: 大厅暂停。, facts: [paper/hours]}]\n"
+        world.write("intents/more.yaml", steady("house.lost", "遗失", "房产证丢了") + lonely)
         world.write("intents/background.yaml", "lines: [今天天气怎么样, 放一首歌]\n")
-        matcher = open_world(world).matcher
+        world.change("intents/own.yaml", "- 大厅几点开门", "- 房产证丢了怎么办呢")
+        return world
+
+    def test_of_few_the_share_that_strays_is_what_the_thresholds_are_made_from(self, more: World) -> None:
+        matcher = open_world(more).matcher
+        found = [one for one in left_out(matcher, ()) if one.phrase.label != "lone.one"]
+        forecast = matcher.index.forecast.wrong
+        assert len(found) == len(forecast)
+        assert sum(not one.is_right for one in found) == (forecast > -1).sum() > 0
+
+    def test_of_many_each_leads_where_a_ridge_without_it_would_lead(self, more: World, monkeypatch) -> None:
+        monkeypatch.setattr("bot.matching.leave_one_out.REFITTED_UP_TO", 0)
+        matcher = open_world(more).matcher
         index, phrases = matcher.index, matcher.phrases
         labels = np.array([list(matcher.labels).index(p.label) for p in phrases])
-        found = {one.phrase: one for one in left_out(matcher)}
+        found = {one.phrase: one for one in left_out(matcher, ())}
         assert len(found) == sum(p.kind is Kind.INTENT for p in phrases) == 11
         for row, phrase in enumerate(phrases):
             rest = index.learnt[index.learnt != row]
@@ -210,6 +221,7 @@ class TestUsage:
 
 
 def test_what_hurts_citizens_most_comes_first(world: World) -> None:
+    world.change("intents/own.yaml", "- 大厅几点开门", "- 房产证丢了怎么办呢")
     world.write(
         "intents/more.yaml",
         steady("e.untidy", "戊", "公积金提取")
@@ -233,7 +245,7 @@ def test_what_hurts_citizens_most_comes_first(world: World) -> None:
     found = health(open_world(world), graded, usage, TODAY)
     order = [one.intent for one in found.intents]
     assert order[:4] == ["a.wrong", "b.unsolved", "b.complaints", "c.outdated"]
-    assert order.index("hall.open") < order.index("e.untidy")  # its phrases are unlike each other
+    assert order.index("hall.open") < order.index("e.untidy")
     assert [one.harm for one in found.intents] == sorted(one.harm for one in found.intents)
     first, second = weekly_line(found).splitlines()
     assert "7 个意图" in first

@@ -303,6 +303,28 @@ async def test_a_page_hears_the_answer_after_the_proxy_in_front_was_out_of_order
     await anna.hears("修好了。", within=5)
 
 
+async def test_a_view_that_comes_late_takes_away_nothing_that_was_said_since(comes: Comes, site: Site) -> None:
+    fetched = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        view = await route.fetch()
+        fetched.set()
+        await asyncio.sleep(1)
+        await route.fulfill(response=view)
+
+    anna = await comes()
+    await anna.says(unknown())
+    await anna.page.route("**/log", late)
+    await site.answers(await ticket_of(anna), "已报修。")
+    await fetched.wait()
+    await anna.page.locator("#text").fill(ASK)
+    await anna.page.locator("#text").press("Enter")
+    await anna.hears("E办证")
+    await asyncio.sleep(1.5)
+    await anna.hears("E办证")
+    await expect(anna.page.locator("#log > li.staff")).to_contain_text("已报修。")
+
+
 # ---- twice
 
 

@@ -531,7 +531,6 @@ def _escape(found: re.Match[str]) -> str:
 def _read(text: str, refusal: str) -> Node:
     """The text as the bot will read it, or the refusal with the first error in it."""
     try:
-        text.encode()
         sheet = parse(Path(), text)
         errors = [problem for problem in sheet.problems if not problem.is_warning]
     except UnicodeEncodeError:
