@@ -52,6 +52,8 @@ def _run(options: argparse.Namespace) -> int:
         from bot.commands import health
 
         return health.run(config, as_json=options.json)
+    if options.command == "check" and options.json:
+        raise HotlineError("--json 要和 --health 一起用")
     if options.command == "check":
         from bot.commands import check
 

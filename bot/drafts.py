@@ -344,7 +344,7 @@ def written(
     """The drafts as files, in as many parts as keep each within `most_bytes`; `taken`: ids that are used already."""
     said: dict[Spot, list[str]] = defaultdict(list)
     for note in made.notes:
-        said[note.spot].append(f"#  {note.spot}:{note.message}")
+        said[note.spot].append(" ".join(f"#  {note.spot}:{note.message}".split()))  # no line may end inside it
     parts = [_Part(source, f"imported-{name}", today)]
     ids: set[str] = set()
     for draft in made.intents:

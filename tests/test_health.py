@@ -1,5 +1,6 @@
 """What the health of the content says, and in which order."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -21,7 +22,7 @@ from bot.matching.space import RIDGE, RIDGE_WEIGHT, kernel
 from bot.store.engine import Store
 from bot.store.usage import Used
 from tests.conftest import World
-from tests.test_store import ask, talk
+from tests.test_store import ANNA, ask, talk
 
 TODAY = date(2022, 5, 1)
 """A month after the world's only document."""
@@ -305,6 +306,11 @@ class TestCommand:
         assert first["used"] is None
         assert found["checks"] == {"right": 1, "near": 0, "wrong": 1}
 
+    def test_json_without_health_is_refused_in_one_line(self, world: World, monkeypatch, capsys) -> None:
+        monkeypatch.chdir(world.folder)
+        assert main(["check", "--json"]) == 1
+        assert "--health" in capsys.readouterr().err
+
     def test_usage_comes_from_the_record(self, hotline, world: World, capsys) -> None:
         url = f"sqlite:///{world.folder}/hotline.db"
         world.write("config.yaml", f"matching: {{encoder: lexical, cache: cache}}\ndatabase: {{url: '{url}'}}\n")
@@ -313,14 +319,10 @@ class TestCommand:
         async def fill() -> None:
             store = Store(url)
             await store.migrate()
-            from tests.test_store import ANNA
-
             for n, age in enumerate((1, 29, 31)):
                 at = now - timedelta(age)
                 await ask(store, await talk(store, ANNA), f"t:{n}", intent="hall.open", asked_at=at)
             await store.close()
-
-        import asyncio
 
         asyncio.run(fill())
         found = json.loads(hotline("--json")[1])

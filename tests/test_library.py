@@ -117,7 +117,7 @@ async def test_what_people_write_is_text_on_every_page(house: House, staff: Brow
     await on_record(house, {"text": evil, "region": "<b>", "intent": "<i>"})
     query = urlencode({"q": evil, "region": "<b>", "text": evil, "intent": "<i>"})
     for path in ("/staff/try", "/staff/questions", "/staff/intents", "/staff/overview"):
-        for page in (path, f"{path}?{query}"):
+        for page in (path, f"{path}?{query}", f"{path}?q={quote(evil)}"):
             await staff.opens(page)
             assert staff.status in (200, 400), page
             assert not re.search(r"<script>|<img|<b>|<i>", staff.page), page
@@ -475,6 +475,7 @@ async def test_what_rises_and_what_is_late_leads_to_its_page(house: House, staff
 
 
 async def test_the_links_of_the_charts_lead_to_the_questions_they_count(house: House, staff: Browser) -> None:
+    await on_record(house, {"outcome": Outcome.ASK_REGION})
     await on_record(house, {}, {}, {"intent": RED, "region": "南通市"}, {"asked_at": NOW - timedelta(days=1)})
     await staff.opens("/staff/overview")
     links = re.findall(
