@@ -21,7 +21,6 @@ import aiohttp
 import numpy as np
 
 from bot.content.edit import add_phrases, new_file
-from bot.matching.matcher import EXACT
 from bot.text import normalise
 from tests.conftest import World
 from tests.process import Serve
@@ -91,10 +90,10 @@ class Client:
             said: dict[str, Any] = await answer.json()
             return said
 
-    async def refused(self) -> list[str]:
+    async def ready(self) -> dict[str, Any]:
         async with self.citizen.get(f"{self.base}/readyz") as answer:
-            lines: list[str] = (await answer.json())["content_refused"]
-            return lines
+            told: dict[str, Any] = await answer.json()
+            return told
 
     async def posts(self, path: str, data: Any) -> str:
         async with self.staff.post(f"{self.base}{path}", data=data, timeout=aiohttp.ClientTimeout(600)) as answer:
@@ -123,13 +122,13 @@ async def saves(client: Client, world: World, phrases: dict[str, str]) -> list[f
     """Seconds until each of some phrases is live, one saved after the other; what is refused is taken back."""
     took, file = [], world.folder / "intents/covid.yaml"
     for matter, phrase in phrases.items():
-        text = await asyncio.to_thread(file.read_text, "utf-8")
+        text, before = await asyncio.to_thread(file.read_text, "utf-8"), (await client.ready())["content"]
         await asyncio.to_thread(file.write_text, add_phrases(text, f"covid.{matter}", [phrase]), "utf-8")
         start = time.perf_counter()
-        while (await client.ask(phrase))["score"] != EXACT:
-            await asyncio.sleep(0.05)
-            if refused := await client.refused():
-                print(f"「{phrase}」is refused: {refused[0]}", flush=True)
+        while (now := await client.ready())["content"] == before:
+            await asyncio.sleep(0.02)
+            if now["content_refused"]:
+                print(f"「{phrase}」is refused: {now['content_refused'][0]}", flush=True)
                 await asyncio.to_thread(file.write_text, text, "utf-8")
                 break
         else:
