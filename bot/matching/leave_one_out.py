@@ -13,7 +13,7 @@ import numpy as np
 from bot.matching.calibration import FOLDS
 from bot.matching.encoder import Doubles
 from bot.matching.matcher import Index, Kind, Matcher, Phrase
-from bot.matching.space import RIDGE, RIDGE_WEIGHT, Vectors, _lower_inverse, fit, kernel, variations
+from bot.matching.space import RIDGE, RIDGE_WEIGHT, Vectors, fit, kernel, lower_inverse, variations
 from bot.text import for_encoder
 
 REFITTED_UP_TO = 3_000
@@ -68,7 +68,7 @@ def _of_index(index: Index) -> _Space:
     learn = index.rows[index.learnt]
     gram = kernel(learn @ learn.T)
     gram[np.diag_indices(len(gram))] += RIDGE
-    root = _lower_inverse(np.linalg.cholesky(gram))
+    root = lower_inverse(np.linalg.cholesky(gram))
     return _Space(index.rows, index.learnt, index.weights, (root**2).sum(0))
 
 
