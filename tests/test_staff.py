@@ -339,4 +339,7 @@ async def test_with_an_outside_address_the_link_leads_there(
     outside = {"web__public_url": "https://hotline.example"}
     async with open_line(dialogue, telegram, database_url, RunningClock(), file=settings_file, **outside) as line:
         said = await Citizen(line, ANNA).says("/console")
+        await everybody_asks(line, OTHER)
+        await line.service.casework.answer(1, "请找人社局。", "安娜")
+        await Room(line).card(1, "已答复", "教机器人：https://hotline.example/staff/cases/1/learn")
     assert said.text.startswith("https://hotline.example/staff/in/")

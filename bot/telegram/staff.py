@@ -117,6 +117,8 @@ class StaffRoom:
             lines.append(f"可能与事项 {case.like_id} 相同")
         if case.answer:
             lines.append(f"答复（{case.answered_by}）：{voice.shortened(case.answer, 200)}")
+            if address := self.casework.config.web.public_url:
+                lines.append(f"教机器人：{address}/staff/cases/{case.id}/learn")
         return "\n".join(lines)
 
     def _deeds_for(self, file: File) -> Rows:
