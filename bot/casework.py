@@ -307,7 +307,10 @@ class Casework:
             if number is None:
                 return
             file = await self._locked(connection, number)
-            person = next((q.conversation for q in file.questions if q.id == question), None)
+            rated = next((q for q in file.questions if q.id == question), None)
+            if rated is None or not (rated.settled_at or rated.satisfaction):
+                return  # nobody has answered it yet
+            person = rated.conversation
             theirs = [q.id for q in file.questions if q.conversation == person and (q.settled_at or q.id == question)]
             await cases.satisfied(connection, theirs, how)
             await self._note(

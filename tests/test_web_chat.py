@@ -420,23 +420,34 @@ async def test_a_form_that_is_posted_again_asks_once(comes: Comes, site: Site) -
     assert len(await site.record(asked)) == 1
 
 
-@pytest.mark.parametrize(
-    "missing", ["SubmitEvent.prototype.submitter", "HTMLFormElement.prototype.requestSubmit", "AbortSignal.timeout"]
-)
+@pytest.mark.parametrize("missing", ["SubmitEvent.prototype.submitter", "AbortSignal.timeout"])
 async def test_a_browser_that_lacks_something_still_asks_and_presses(comes: Comes, missing: str) -> None:
     """Citizens' phones are old."""
     anna = await comes()
-    await anna.page.context.add_init_script(f"delete {missing}")
-    await anna.opens()
-    assert (
-        await anna.page.evaluate(f"{missing.rpartition('.')[0]}.hasOwnProperty('{missing.rpartition('.')[2]}')")
-        is False
-    )
+    await forgets(anna, missing)
     await plainly(anna, ASK)
     await anna.hears("E办证")
     await anna.presses("解决了")
     await anna.hears(voice.GLAD)
     await expect(anna.told).to_have_count(0)
+
+
+async def test_where_enter_cannot_send_it_begins_a_line(comes: Comes) -> None:
+    anna = await comes()
+    await forgets(anna, "HTMLFormElement.prototype.requestSubmit")
+    await anna.page.locator("#text").fill(ASK)
+    await anna.page.locator("#text").press("Enter")
+    assert await anna.page.locator("#text").input_value() == f"{ASK}\n"
+    await anna.presses("发送")
+    await anna.hears("E办证")
+
+
+async def forgets(visitor: Visitor, what: str) -> None:
+    """Makes a browser an older one."""
+    of, _, name = what.rpartition(".")
+    await visitor.page.context.add_init_script(f"delete {what}")
+    await visitor.opens()
+    assert await visitor.page.evaluate(f"'{name}' in {of}") is False
 
 
 # ---- by keyboard

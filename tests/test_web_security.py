@@ -1018,6 +1018,18 @@ async def test_more_pages_than_we_keep_up_to_date_do_without(build: Build) -> No
             assert answer.status == 204
 
 
+async def test_nobody_takes_all_the_places_of_others(build: Build) -> None:
+    async with build() as house, AsyncExitStack() as stack:
+        greedy, anna = house.browser(), house.browser()
+        for citizen in (greedy, anna):
+            await citizen.asks(UNKNOWN)
+        for _ in range(streams._MOST_EACH):
+            await (await stack.enter_async_context(listening(greedy))).next()
+        async with greedy.session.get(f"{house.base}/events") as answer:
+            assert answer.status == 204
+        await (await stack.enter_async_context(listening(anna))).next()
+
+
 async def test_stopping_ends_open_pages_at_once(build: Build) -> None:
     loop = asyncio.get_running_loop()
     async with build() as house, AsyncExitStack() as stack:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -23,16 +24,15 @@ from bot.store.figures import standing
 from bot.store.outbox import OutboxState
 from bot.web.chat import Chat, Unreadable
 from bot.web.console import Console
-from bot.web.guard import Guard, came_from
+from bot.web.guard import Guard, came_from, harden
 from bot.web.library import Library
-from bot.web.pages import STATIC, Pages
+from bot.web.pages import MOST_DIGITS, STATIC, Pages
 from bot.web.secret import signing_key
 from bot.web.signin import SignIn
 from bot.web.streams import Streams
 from bot.web.visitors import Visitors
 from bot.web.workshop import CONTENT, Workshop
 
-_MOST_BYTES = 1_000_000
 log = logging.getLogger(__name__)
 
 
@@ -96,8 +96,8 @@ class Site:
                 HotlineError: self._unavailable,
                 Exception: self._failed,
             },
-            max_body_size=_MOST_BYTES,
         )
+        self.app.router.redirect_slashes = False  # it would lead to whatever host the request claims
 
     # ---- for who looks after it
 
@@ -140,23 +140,41 @@ class Site:
         told = {403: voice.ADMINS_ONLY, 404: voice.NO_SUCH_PAGE, 413: voice.TOO_BIG}.get(
             error.status_code, voice.NOT_LIKE_THIS
         )
-        return self._sorry(request, told, error.status_code)
+        response = self._sorry(request, told, error.status_code)
+        response.headers.update(error.headers or {})
+        return response
 
     async def _unreadable(self, request: Request, error: Exception) -> Response:
         return self._sorry(request, voice.NOT_LIKE_THIS, 400)
 
     async def _unavailable(self, request: Request, error: Exception) -> Response:
-        log.warning("%s %s: %s", request.method, request.url.path, error)
+        log.warning("%s %s: %s", request.method, _route(request), error)
         return self._sorry(request, voice.UNAVAILABLE, 503)
 
     async def _failed(self, request: Request, error: Exception) -> Response:
-        log.exception("%s %s", request.method, request.scope["route"].path if "route" in request.scope else "")
-        return self._sorry(request, voice.UNAVAILABLE, 500)
+        log.exception("%s %s", request.method, _route(request))
+        response = self._sorry(request, voice.UNAVAILABLE, 500)
+        harden(response.headers)  # it does not pass the guard any more
+        return response
 
     def _sorry(self, request: Request, told: str, status: int) -> Response:
         if "application/json" in request.headers.get("accept", ""):
             return JSONResponse({"error": told}, status)
         return self.pages.render("sorry.html", {"told": told}, status)
+
+
+class _Number(IntegerConvertor):
+    """Numbers in addresses, as long as any of ours can be."""
+
+    regex = f"[0-9]{{1,{MOST_DIGITS}}}"
+
+
+register_url_convertor("int", _Number())
+
+
+def _route(request: Request) -> str:
+    """For the log: an address itself may hold a link's key."""
+    return request.scope["route"].path if "route" in request.scope else ""
 
 
 class _Kept(StaticFiles):

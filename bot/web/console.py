@@ -17,9 +17,9 @@ from bot.store import cases
 from bot.store.cases import DONE, OPEN, CaseState, Filter, Reason
 from bot.store.figures import standing
 from bot.text import Script, clean, to_script
-from bot.web.pages import Pages, form_of
+from bot.web.pages import Pages, form_of, whole
 from bot.web.signin import HOME, SignIn
-from bot.web.streams import STAFF, Streams
+from bot.web.streams import STAFF, Streams, since
 
 MOST_LISTED = 50
 _MOST_CONTEXTS, _CONTEXT = 5, 3
@@ -70,7 +70,7 @@ class Console:
     async def listed(self, request: Request, person: Person) -> Response:
         """The most pressing cases first."""
         asked = {key: value.strip() for key, value in request.query_params.items() if value.strip()}
-        page = int(asked["page"]) if asked.get("page", "").isdecimal() else 1
+        page = whole(asked.get("page", "")[:6]) or 1
         try:
             which = self._filter(asked, person, skip=(page - 1) * MOST_LISTED)
         except Refused as refusal:
@@ -152,8 +152,7 @@ class Console:
 
     async def events(self, request: Request, person: Person) -> Response:
         """Tells the page when something became of any case."""
-        since = request.headers.get("last-event-id") or request.query_params.get("since", "")
-        return self.streams.response(STAFF, int(since) if since.isdecimal() else 0, self.door.still_in(request))
+        return self.streams.response(STAFF, since(request), self.door.still_in(request))
 
     async def _case(
         self, request: Request, person: Person, told: str = "", status: int = 200, *, draft: str = ""
@@ -216,10 +215,10 @@ class Console:
         return "ignored"
 
     async def _merge(self, number: int, person: Person, form: Form) -> str:
-        into = form.get("into", [""])[0].strip()
-        if not into.isdecimal():
+        into = whole(form.get("into", [""])[0].strip())
+        if into is None:
             raise Refused("请写要并入的事项号码")
-        await self.casework.merge(number, int(into), person.name)
+        await self.casework.merge(number, into, person.name)
         return "merged"
 
     async def _split(self, number: int, person: Person, form: Form) -> str:
@@ -266,7 +265,7 @@ def _address(asked: dict[str, str], page: int) -> str:
 
 
 def _numbers(form: Form, name: str) -> list[int]:
-    return [int(value) for value in form.get(name, []) if value.isdecimal()]
+    return [number for value in form.get(name, []) if (number := whole(value)) is not None]
 
 
 async def read_form(request: Request) -> Form:

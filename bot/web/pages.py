@@ -20,6 +20,7 @@ from bot.worktime import Clock
 
 STATIC = Path(__file__).parent / "static"
 _MOST_FIELDS = 500
+MOST_DIGITS = 18
 _WARNING, _SOURCES = "⚠️", ("出处：", "出處：")
 
 
@@ -92,6 +93,11 @@ def static(name: str) -> str:
     """The address of a file of ours; another one whenever the file changes, so that browsers may keep it."""
     digest = hashlib.blake2s((STATIC / name).read_bytes(), digest_size=6).hexdigest()
     return f"/static/{name}?v={digest}"
+
+
+def whole(text: str) -> int | None:
+    """The number that somebody sent; None for what is none, or is larger than any of ours."""
+    return int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else None
 
 
 async def form_of(request: Request) -> dict[str, list[str]]:

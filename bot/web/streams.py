@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from bot.errors import HotlineError
 from bot.store import cases, transcript
 from bot.store.engine import Store
+from bot.web.pages import whole
 
 CHANNEL = "web"
 STAFF = 0
@@ -17,7 +18,8 @@ STAFF = 0
 _LOOK_SECONDS = 1.0
 _BREATH_SECONDS = 7.5
 _COMMENT_EVERY = 2
-_MOST_DIGITS = 18
+_MOST_EACH = 8
+"""Pages of one citizen that are kept up to date: nobody takes them all."""
 _LATE = 100
 """Two transactions may be seen in another order than they took their numbers in."""
 log = logging.getLogger(__name__)
@@ -38,8 +40,7 @@ class Stream:
 
 def since(request: Request) -> int:
     """How far a page says that it is told; 0 for whatever is no such number."""
-    told = request.headers.get("last-event-id") or request.query_params.get("since", "")
-    return int(told) if told.isdecimal() and len(told) <= _MOST_DIGITS else 0
+    return whole(request.headers.get("last-event-id") or request.query_params.get("since", "")) or 0
 
 
 class Streams:
@@ -81,7 +82,8 @@ class Streams:
 
     def response(self, conversation: int, since: int, may_stay: Callable[[], Awaitable[bool]]) -> Response:
         """Events for one page: its first says where it stands; 204 tells a page to do without."""
-        if self.count >= self.most or self._closing.is_set():
+        mine = len(self._open.get(conversation, ())) if conversation != STAFF else 0
+        if self.count >= self.most or mine >= _MOST_EACH or self._closing.is_set():
             return Response(status_code=204)
         events = self._events(Stream(conversation), since, may_stay)
         return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})

@@ -22,7 +22,7 @@ from bot.store import proposals, published
 from bot.store.proposals import ProposalState
 from bot.teaching import Kind, Proposal, checked, wordings
 from bot.web.console import Form, read_form
-from bot.web.pages import Pages
+from bot.web.pages import Pages, whole
 from bot.web.signin import HOME, Page, SignIn
 
 LEARN, CONTENT, HISTORY = "/staff/learn", "/staff/content", "/staff/history"
@@ -135,7 +135,7 @@ class Workshop:
     async def decide(self, request: Request, person: Person) -> Response:
         """Takes the ticked ones up, or rejects them."""
         form = await read_form(request)
-        chosen = [int(n) for n in form.get("pick", []) if n.isdecimal()]
+        chosen = [n for text in form.get("pick", []) if (n := whole(text)) is not None]
         if not chosen:
             return await self._proposals(request, person, "请先勾选", 409)
         if "reject" in form:
