@@ -88,6 +88,12 @@ class Stage:
         reply = dialogue.step(asked, State(region=region))[0]
         return replace(reply, trace=Trace()), reply.trace.why
 
+    def prepare(self, live: Files) -> None:
+        """Reads what is live, and what its check questions mean."""
+        run_checks(self._dialogue(live), datetime.now(self.config.zone))
+        for encoder in self.encoders:
+            encoder.keep()
+
     def examine(self, live: Files, usage: Usage, today: date) -> Health:
         """How healthy the content is."""
         dialogue = self._dialogue(live)
@@ -175,3 +181,9 @@ def examine(live: Files, usage: Usage, today: date) -> Health:
     """The same on that process's own stage."""
     assert _STAGE is not None
     return _STAGE.examine(live, usage, today)
+
+
+def prepare(live: Files) -> None:
+    """The same on that process's own stage."""
+    assert _STAGE is not None
+    _STAGE.prepare(live)

@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from multiprocessing import get_context
@@ -21,7 +22,7 @@ from bot.edition import Files, files_of, open_files, path_of, version_of, write_
 from bot.errors import ContentError, HotlineError, Problem
 from bot.health import RECENT_DAYS, Health
 from bot.hotline import Hotline
-from bot.rehearsal import Verdict, examine, rehearse, set_up, try_out
+from bot.rehearsal import Verdict, examine, prepare, rehearse, set_up, try_out
 from bot.store import published
 from bot.store.engine import DatabaseUnavailable
 from bot.store.record import recent_words
@@ -36,6 +37,9 @@ _SETTLE_SECONDS = 0.2
 _MOST_SETTLING = 20
 _FIT_AFTER_SECONDS = 5.0
 _WARMED_UP = 200
+_TURN_SECONDS = 0.0005
+_REHEARSE_AFTER_SECONDS = 30.0
+"""Long after the start what is live is put on the stage, in its own time: the first change takes no longer then."""
 T = TypeVar("T")
 Tell = Callable[[str], Awaitable[None]]
 log = logging.getLogger(__name__)
@@ -71,6 +75,7 @@ class Reloader:
         self._told = ""
         self._stage: ProcessPoolExecutor | None = None
         self._fitting: asyncio.Task[None] | None = None
+        self._preparing: asyncio.Task[None] | None = None
         self._health: tuple[tuple[str, date], Health] | None = None
 
     @property
@@ -80,6 +85,7 @@ class Reloader:
 
     async def run(self) -> None:
         """Looks at once, then whenever something is saved, and once a second in case no one tells."""
+        self._preparing = asyncio.create_task(self._prepare())
         while True:
             await self.look()
             try:
@@ -199,15 +205,22 @@ class Reloader:
 
     async def close(self) -> None:
         """Ends what is being tried out."""
-        if self._fitting:
-            self._fitting.cancel()
-            await asyncio.wait([self._fitting])
+        for task in filter(None, (self._fitting, self._preparing)):
+            task.cancel()
+            await asyncio.wait([task])
         if self._stage:
             for process in (getattr(self._stage, "_processes", None) or {}).values():
                 process.terminate()  # a rehearsal may take a while, and nobody waits for it any more
             self._stage.shutdown(wait=False, cancel_futures=True)
 
     # ---- inside
+
+    async def _prepare(self) -> None:
+        await asyncio.sleep(_REHEARSE_AFTER_SECONDS)
+        try:
+            await self._on_stage(prepare, dict(self.live))
+        except HotlineError as error:
+            log.warning("reload: %s", error)
 
     async def _settled(self, files: Files) -> Files:
         """The files once nobody is writing any more: an editor saves in several steps."""
@@ -242,7 +255,8 @@ class Reloader:
             raise HotlineError("试运行的进程意外结束;改动没有上线,请再存一次") from None
 
     async def _go_live(self, files: Files, verdict: Verdict, who: str, why: str) -> None:
-        dialogue = await asyncio.to_thread(self._warm, files)
+        with _short_turns():
+            dialogue = await asyncio.to_thread(self._warm, files)
         report = verdict.comparison.as_json() if verdict.comparison else None
         version, now = verdict.version, self.clock()
         packed = await asyncio.to_thread(published.pack, files)
@@ -294,9 +308,21 @@ class Reloader:
                 process.kill()
         async with self._one_at_a_time:
             if process.returncode == 0 and version_of(self.live) == version_of(files):
-                dialogue = await asyncio.to_thread(self._warm, files)
+                with _short_turns():
+                    dialogue = await asyncio.to_thread(self._warm, files)
                 self.hotline.use(dialogue, version_of(files))
                 log.info("content %s has a space of its own", version_of(files))
+
+
+@contextmanager
+def _short_turns() -> Iterator[None]:
+    """Replies wait for the thread that builds a dialogue for so long at most, several times each."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
 
 
 def opened(config: Config, files: Files, like: Dialogue | None = None) -> Dialogue:

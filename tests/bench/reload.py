@@ -196,7 +196,7 @@ async def main() -> None:
                 await client.posts(link.partition(str(serve.port))[2], {})
                 texts = others[:200]
                 _, warm = await while_asking(client, texts, asyncio.sleep(20))
-                _, alone = await while_asking(client, texts, asyncio.sleep(20))
+                _, alone = await while_asking(client, texts, asyncio.sleep(30))
                 del warm
                 took, beside = await while_asking(client, texts, saves(client, world, new))
                 print(
