@@ -81,14 +81,11 @@ def compare(old: Dialogue, new: Dialogue, real: Sequence[str], now: datetime) ->
         was, now_is = _asked(old, check, now), _asked(new, check, now)
         old_grade, new_grade = grade(check, was), grade(check, now_is)
         change = Change(check.ask, told(was), told(now_is), _expected(check))
-        if _same(check) in known:
+        is_new = _same(check) not in known
+        if not is_new:
             before[old_grade] += 1
             after[new_grade] += 1
-        if (
-            new_grade is Grade.WRONG
-            and not check.known_failure
-            and (old_grade is not Grade.WRONG or not _known(known, check))
-        ):
+        if new_grade is Grade.WRONG and not check.known_failure and (is_new or old_grade is not Grade.WRONG):
             wrong.append(change)
         elif (old_grade, new_grade) == (Grade.RIGHT, Grade.NEAR):
             nearer.append(change)
@@ -151,10 +148,6 @@ def _asked(dialogue: Dialogue, check: Check, now: datetime) -> Reply:
 
 def _same(check: Check) -> tuple[str, ...]:
     return (check.ask, check.expect, check.region, check.number, check.intent, check.remembered)
-
-
-def _known(known: set[tuple[str, ...]], check: Check) -> bool:
-    return _same(check) in known
 
 
 def _expected(check: Check) -> str:

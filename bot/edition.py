@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from bot.app import read_content
@@ -53,25 +54,33 @@ def open_files(config: Config, files: Files, *, checks: bool = True) -> tuple[Co
         folders = {"intents": there / INTENTS, "knowledge": there / KNOWLEDGE}
         settings = config.content.model_copy(update=folders)
         content, problems = read_content(config.model_copy(update={"content": settings}), checks=checks)
-        return _at_home(content, there, config), [home(p, there, config) for p in problems]
+        return _at_home(content, there, config), [
+            replace(p, path=_path_at_home(p.path, there, config)) for p in problems
+        ]
 
 
-def home(problem: Problem, there: Path, config: Config) -> Problem:
-    """The same problem, in the folder that people edit."""
-    return replace(problem, path=_path_at_home(problem.path, there, config))
+def write_changes(config: Config, before: Files, after: Files) -> None:
+    """Puts what differs into the folders, each file whole; all others stay as they are now."""
+    for name in before.keys() - after.keys():
+        _path_of(config, name).unlink(missing_ok=True)
+    for name, body in after.items():
+        if before.get(name) != body:
+            _write(_path_of(config, name), body)
 
 
-def write_files(config: Config, files: Files) -> None:
-    """Makes the folders hold exactly these files, each replaced whole; other kinds of files are left alone."""
+def put_back(config: Config, files: Files) -> Path | None:
+    """Makes the folders hold exactly these files; where what was there is kept aside, unless it was the same."""
     now = files_of(config)
-    for name in now.keys() - files.keys():
-        path_of(config, name).unlink(missing_ok=True)
-    for name, body in files.items():
-        if now.get(name) != body:
-            write_file(path_of(config, name), body)
+    if version_of(now) == version_of(files):
+        return None
+    aside = config.web.secret_file.parent / "undone" / datetime.now(config.zone).strftime("%Y%m%d-%H%M%S-%f")
+    for name, body in now.items():
+        _write(aside / name, body)
+    write_changes(config, now, files)
+    return aside
 
 
-def write_file(path: Path, body: bytes) -> None:
+def _write(path: Path, body: bytes) -> None:
     """Whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
@@ -82,8 +91,7 @@ def write_file(path: Path, body: bytes) -> None:
     Path(draft).replace(path)
 
 
-def path_of(config: Config, name: str) -> Path:
-    """Where the file of that name stands."""
+def _path_of(config: Config, name: str) -> Path:
     folder, _, rest = name.partition("/")
     return _folders(config)[folder] / rest
 

@@ -15,10 +15,9 @@ from typing import TypeVar
 from watchfiles import awatch
 
 from bot.app import build_dialogue, is_fitted
-from bot.comparison import Comparison
 from bot.config import Config
 from bot.dialogue import Dialogue, Reply
-from bot.edition import Files, files_of, open_files, path_of, version_of, write_file, write_files
+from bot.edition import Files, files_of, open_files, put_back, version_of, write_changes
 from bot.errors import ContentError, HotlineError, Problem
 from bot.health import RECENT_DAYS, Health
 from bot.hotline import Hotline
@@ -56,7 +55,6 @@ class Trouble:
     version: str
     problems: tuple[Problem, ...]
     refusals: tuple[str, ...]
-    comparison: Comparison | None = None
 
     @property
     def lines(self) -> list[str]:
@@ -132,7 +130,8 @@ class Reloader:
 
     async def rehearse(self, files: Files) -> Verdict:
         """What would become of a content; nothing does."""
-        return await self._in_process(files)
+        real = await recent_words(self.store, self.config.content.gate_questions)
+        return await self._on_stage(rehearse, dict(self.live), dict(files), real)
 
     async def try_out(self, files: Files, question: str, region: str) -> tuple[Reply | None, str]:
         """What a draft would reply and why; nothing, and its mistakes, where it cannot be used."""
@@ -153,7 +152,7 @@ class Reloader:
             raise Stale("文件刚被别人改过,请重新打开再改")
         verdict = await self.take_up(after, who, why)
         if verdict.may_go_live:
-            await asyncio.to_thread(write_files, self.config, after)
+            await asyncio.to_thread(write_changes, self.config, before, after)
         return verdict
 
     async def teach(self, batch: Sequence[tuple[int, Proposal]], who: str) -> dict[int, str]:
@@ -189,7 +188,7 @@ class Reloader:
         if files is None or number not in versions:
             raise HotlineError(f"没有版本 {number}")
         async with self._one_at_a_time:
-            await asyncio.to_thread(write_files, self.config, files)
+            await asyncio.to_thread(put_back, self.config, files)
             await self._go_live(files, Verdict(version_of(files)), who, f"退回版本 {number}")
         return versions[number]
 
@@ -198,10 +197,7 @@ class Reloader:
         now = await self.on_disk()
         if now.get(name) != opened:
             raise Stale("这个文件刚被别人改过")
-        verdict = await self.take_up({**now, name: body}, who, why)
-        if verdict.may_go_live:
-            await asyncio.to_thread(write_file, path_of(self.config, name), body)
-        return verdict
+        return await self.change(now, {**now, name: body}, who, why)
 
     async def close(self) -> None:
         """Ends what is being tried out."""
@@ -237,11 +233,7 @@ class Reloader:
         async with self.store.reading() as connection:
             if await published.was_live(connection, version):
                 return Verdict(version)  # undone, or saved as it was: it has been through the gate
-        return await self._in_process(files)
-
-    async def _in_process(self, files: Files) -> Verdict:
-        real = await recent_words(self.store, self.config.content.gate_questions)
-        return await self._on_stage(rehearse, dict(self.live), dict(files), real)
+        return await self.rehearse(files)
 
     async def _on_stage(self, work: Callable[..., T], *arguments: object) -> T:
         if self._stage is None:
@@ -275,7 +267,7 @@ class Reloader:
 
     async def _refuse(self, verdict: Verdict) -> None:
         errors = tuple(verdict.errors)
-        self.trouble = Trouble(verdict.version, errors, verdict.refusals, verdict.comparison)
+        self.trouble = Trouble(verdict.version, errors, verdict.refusals)
         lines = self.trouble.lines
         log.warning("content %s is refused; %s goes on answering:\n%s", verdict.version, self.version, "\n".join(lines))
         text = "\n".join(["内容有改动没有上线,现在的答复不变:", *lines[:10]])

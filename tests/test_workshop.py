@@ -1,5 +1,6 @@
 """Admins at work: from a case to knowledge, files edited in the browser, history and taking back."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -161,6 +162,19 @@ async def test_what_went_live_is_listed_with_its_differences_and_taken_back(offi
     assert (office.world.folder / "intents/own.yaml").read_text("utf-8") == text
     assert (await office.browser().asks(NEW))["outcome"] != "answered"
     assert office.reloader.trouble is None
+    (aside,) = (office.service.config.web.secret_file.parent / "undone").glob("*/intents/own.yaml")
+    assert NEW in aside.read_text("utf-8"), "what was undone is kept aside"
+
+
+async def test_what_is_saved_while_the_bot_is_taught_is_not_lost(office: Office) -> None:
+    await an_answered_case(office)
+    admin = await office.staff("管理员")
+    teaching = asyncio.create_task(admin.posts("/staff/cases/1/learn", lesson()))
+    await office.until(lambda: office.reloader._one_at_a_time.locked())
+    office.world.write("intents/mine.yaml", "oops: [\n")
+    await teaching
+    assert "已上线" in admin.words
+    assert (office.world.folder / "intents/mine.yaml").exists()
 
 
 @pytest.mark.parametrize("path", ["../config.yaml", "knowledge/../../config.yaml", "intents/none.yaml", "own.yaml"])

@@ -8,7 +8,7 @@ from bot.commands.ask import tell_of_fit
 from bot.commands.database import last_published, with_store
 from bot.comparison import lines_of
 from bot.config import Config
-from bot.edition import Files, files_of, open_files, version_of, write_files
+from bot.edition import Files, files_of, open_files, put_back
 from bot.errors import HotlineError
 from bot.rehearsal import Stage, Verdict
 from bot.store import published
@@ -102,9 +102,7 @@ def undo(config: Config, number: int | None, who: str) -> int:
         return wanted[0], files
 
     version, files = with_store(config, look)
-    draft = files_of(config)
-    aside = _keep_aside(config, draft) if version_of(draft) != version.version else None
-    write_files(config, files)
+    aside = put_back(config, files)
     why, now = f"退回版本 {version.id}", datetime.now(config.zone)
 
     async def note(store: Store) -> None:
@@ -118,12 +116,3 @@ def undo(config: Config, number: int | None, who: str) -> int:
     if aside:
         print(f"退回前的文件放在 {aside}")
     return 0
-
-
-def _keep_aside(config: Config, draft: Files) -> Path:
-    folder = config.web.secret_file.parent / "undone" / datetime.now(config.zone).strftime("%Y%m%d-%H%M%S")
-    for name, body in draft.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(body)
-    return folder

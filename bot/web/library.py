@@ -37,7 +37,7 @@ from bot.store.record import Which
 from bot.store.usage import NEVER, Usage, UsageOfIntents, Used
 from bot.table import BOM, as_csv, as_xlsx
 from bot.text import clean
-from bot.web.pages import Pages
+from bot.web.pages import Pages, whole
 from bot.web.signin import SignIn
 from bot.worktime import weekday
 
@@ -48,7 +48,6 @@ MOST_LISTED = 50
 MOST_IN_A_BOOK = 20_000
 """Questions in a file for spreadsheet programs: making one keeps the whole process busy, CSV does not."""
 SHOWN_DAYS = 14
-_MOST_DIGITS = 18
 _YEARS = range(2000, 3000)
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 Asked = Mapping[str, str]
@@ -372,9 +371,10 @@ def _day(text: str) -> date:
 
 
 def _number(text: str) -> int:
-    if not text.isdecimal() or len(text) > _MOST_DIGITS:
+    number = whole(text)
+    if number is None:
         raise HTTPException(404)
-    return int(text)
+    return number
 
 
 def _fits(entry: Entry, asked: Asked) -> bool:
