@@ -1,7 +1,6 @@
 """`hotline export --content`: what the bot can answer, as a table that `hotline import` reads again, or as JSON."""
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from bot.commands import table
 from bot.config import Config
 from bot.content.load import Content
 from bot.content.models import Answer
-from bot.errors import HotlineError
 from bot.table import Row
 
 HEAD = ("意图", "标题", "部门", "问题", "地区", "答复", "事实", "出处", "有效期至", "到期日是估计的")
@@ -25,15 +23,7 @@ def run(config: Config, file: Path | None, kind: str | None) -> int:
     if kind != "json":
         return table.write([HEAD, *_rows(content)], file, kind, "内容")
     text = json.dumps(list(_intents(content)), ensure_ascii=False, indent=1) + "\n"
-    if file is None:
-        sys.stdout.write(text)
-        return 0
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise HotlineError(f"写不了 {file}:{error.strerror}") from None
-    print(f"已导出 {len(content.intents)} 个意图到 {file}")
-    return 0
+    return table.write_text(text, file, f"已导出 {len(content.intents)} 个意图到")
 
 
 def _rows(content: Content) -> Iterator[Row]:

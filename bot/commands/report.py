@@ -26,15 +26,7 @@ def run(config: Config, day: date | None, kind: str | None, file: Path | None) -
     if kind == "xlsx":
         return table.write(as_rows(found), file, kind, "信息日报")
     text = {"text": as_text, "html": _page, "json": _json}[kind](found).rstrip("\n") + "\n"
-    if file is None:
-        sys.stdout.write(text)
-        return 0
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise HotlineError(f"写不了 {file}:{error.strerror}") from None
-    print(f"已写到 {file}")
-    return 0
+    return table.write_text(text, file, "已写到")
 
 
 def _report(config: Config, day: date | None) -> Report:

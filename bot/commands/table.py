@@ -25,3 +25,16 @@ def write(rows: Sequence[Row], file: Path | None, kind: str | None, title: str) 
         raise HotlineError(f"写不了 {file}:{error.strerror}") from None
     print(f"已导出 {len(rows) - 1} 条到 {file}")
     return 0
+
+
+def write_text(text: str, file: Path | None, told: str) -> int:
+    """To a file, and says so, or to standard output; raises HotlineError when it cannot be written."""
+    if file is None:
+        sys.stdout.write(text)
+        return 0
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise HotlineError(f"写不了 {file}:{error.strerror}") from None
+    print(f"{told} {file}")
+    return 0
