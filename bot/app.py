@@ -70,6 +70,13 @@ def fit(config: Config, content: Content) -> None:
         Cache(settings.cache, encoder).fit(stuff.phrases, stuff.background, stuff.lead)
 
 
+def forget_fit(config: Config, content: Content) -> None:
+    """Takes that back: the next start has the space that was there before."""
+    stuff, settings = _stuff(content), config.matching
+    for encoder in make_encoders(settings.encoder):
+        Cache(settings.cache, encoder).forget(stuff.phrases, stuff.background, stuff.lead)
+
+
 @dataclass(frozen=True)
 class _Stuff:
     """What a matcher is made of."""

@@ -1,12 +1,10 @@
 """One step of a conversation, pure: what was known and one question in, a reply and what is known now out."""
 
 import re
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
-from functools import lru_cache
 from typing import Protocol
 
 from bot.content.load import Content
@@ -15,6 +13,7 @@ from bot.content.regions import Fit, Found, Gazetteer, Resolution, Role
 from bot.content.signals import Decider, Emergencies, SmallTalks
 from bot.matching.matcher import EXACT, Match, Matcher, Verdict
 from bot.matching.wording import Wording
+from bot.memory import Memory
 from bot.text import Script, clean, fold, normalise, script_of, to_script
 
 NONE_OF_THESE = "都不是"
@@ -174,34 +173,27 @@ class Dialogue:
         self.emergencies = Emergencies(content.urgent)
         self.small_talks = SmallTalks(content.small_talk)
         self.deciders = {key: Decider(f) for key, f in content.families.items() if f.otherwise}
-        remember = lru_cache(limits.remembered_answers)
-        self._step = remember(self._fresh_step)
+        most = limits.remembered_answers
+        self._steps = Memory[tuple[str, date, State], tuple[Reply, State]](most)
         # what costs most is the same for everybody, whatever was said before
-        self._emergency = remember(self.emergencies.number)
-        self._match = remember(lambda read, places: matcher.match(read, self._place_prior(places)))
-        self._lately: OrderedDict[str, None] = OrderedDict()  # each of its deeds is whole, whichever thread does it
+        self._urgent = Memory[str, str](most)
+        self._matches = Memory[tuple[str, Found], Match](most)
+        self._lately = Memory[str, None](most)
 
     def step(self, question: Question, state: State = State()) -> tuple[Reply, State]:  # frozen
         """The reply to `question` and the conversation's new state."""
-        stepped = self._step(question.text, question.asked_at.date(), state)
-        self._lately.pop(question.text, None)
-        self._lately[question.text] = None
-        if len(self._lately) > self.limits.remembered_answers:
-            self._lately.popitem(last=False)
+        text, today = question.text, question.asked_at.date()
+        stepped = self._steps.recall((text, today, state), lambda: self._fresh_step(text, today, state))
+        self._lately.recall(text, lambda: None)
         return stepped
 
     def is_familiar(self, text: str) -> bool:
         """Whether it was asked before: `step` need not match it again and takes half a millisecond."""
         return text in self._lately
 
-    def warm_up(self, other: "Dialogue", today: datetime, most: int) -> None:
-        """Asks itself what another one was asked lately: nobody waits for that again."""
-        for text in other.asked_lately(most):
-            self.step(Question(text, today))
-
     def asked_lately(self, most: int) -> list[str]:
         """The last questions, the latest last."""
-        return list(self._lately)[-most:]
+        return self._lately.last(most)
 
     def choose(self, intent: str, region: str, today: date, state: State) -> tuple[Reply, State]:
         """The answer of an intent; without a region the remembered one counts, else it is asked for."""
@@ -248,7 +240,7 @@ class Dialogue:
     def _fresh_step(self, raw: str, today: date, state: State) -> tuple[Reply, State]:
         text = clean(raw)
         state = replace(state, script=state.chosen_script or script_of(text) or state.script)
-        number = self._emergency(text) or (normalise(text) if normalise(text) in self.content.urgent else "")
+        number = self._number_to_dial(text)
         if number:
             return self._finish(Reply(Outcome.URGENT, self.content.urgent[number].text, number), state)
         typed = self._typed(text, today, state)
@@ -256,6 +248,10 @@ class Dialogue:
             return typed
         refusal = self._unreadable(text)
         return self._finish(refusal, state) if refusal else self._finish(*self._said(text, today, state))
+
+    def _number_to_dial(self, text: str) -> str:
+        number = self._urgent.recall(text, lambda: self.emergencies.number(text))
+        return number or (normalise(text) if normalise(text) in self.content.urgent else "")
 
     def _unreadable(self, text: str) -> Reply | None:
         if len(text) > self.limits.message_length:
@@ -348,6 +344,9 @@ class Dialogue:
         match = self._match(read, replace(found, rest=""))
         trace = Trace(read, found, match)
         return self._decide(trace, found, today, state), state
+
+    def _match(self, read: str, places: Found) -> Match:
+        return self._matches.recall((read, places), lambda: self.matcher.match(read, self._place_prior(places)))
 
     def _remember(self, found: Found, state: State) -> State:
         here = [m.region for m in found.mentions if m.role is Role.AT]

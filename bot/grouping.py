@@ -12,6 +12,7 @@ from bot.config import CaseSettings
 from bot.dialogue import Dialogue, Reply
 from bot.matching.encoder import Floats
 from bot.matching.grouping import Near, OpenCases, same_details
+from bot.matching.matcher import Matcher
 from bot.store import cases
 from bot.store.cases import CaseState, Deed, Kept, Opening, Place
 from bot.store.engine import Store, Transaction
@@ -45,20 +46,21 @@ class Grouping:
 
     def __init__(self, settings: CaseSettings, dialogue: Dialogue, cards: Cards) -> None:
         self.settings, self.cards = settings, cards
-        self.use(dialogue)
+        self.dialogue, self._matcher = dialogue, _of(dialogue)
         knows_less = self._matcher.encoder.version.startswith("use")  # its likenesses are lower
         self.join_above = settings.join_above_without_e5 if knows_less else settings.join_above
         self.suggest_above = settings.suggest_above_without_e5 if knows_less else settings.suggest_above
+        self._known: OpenCases | None = None
         self._meanings: dict[str, Meaning] = {}
         self._seen = 0
         """The last step of any case's history that is taken into account."""
 
     def use(self, dialogue: Dialogue) -> None:
-        """From now on in the space of this content; what is known of cases is read anew in it."""
-        self.dialogue = dialogue
-        self._matcher = dialogue.matcher.second or dialogue.matcher
-        """The one that understands most: a few milliseconds more do not matter for what nobody can answer."""
-        self._known: OpenCases | None = None
+        """From now on by this content; where its space is another one, what is known of cases is read anew."""
+        matcher = _of(dialogue)
+        if not matcher.shares_space(self._matcher):
+            self._known = None
+        self.dialogue, self._matcher = dialogue, matcher
 
     def meaning(self, text: str) -> Meaning:
         """Of one question, without its place; takes some thirty milliseconds, the first time."""
@@ -157,9 +159,11 @@ class Grouping:
         await store.write(self.up_to_date, long=True)
 
     def _take_in(self, known: OpenCases, questions: Iterable[Kept]) -> None:
-        for one in questions:
-            vector = np.frombuffer(one.vector, np.float16).astype(np.float32)
-            known.add(one.question, one.case, self._row(vector))
+        kept = list(questions)
+        if kept:
+            vectors = np.frombuffer(b"".join(one.vector for one in kept), np.float16).reshape(len(kept), -1)
+            for one, row in zip(kept, self._matcher.whitened(vectors.astype(np.float32)), strict=True):
+                known.add(one.question, one.case, row)
 
     async def _alike(self, connection: Transaction, near: Sequence[Near], region: str) -> list["_Alike"]:
         """Cases of the same place, or of none, that may be the same matter, the nearest first."""
@@ -187,6 +191,11 @@ class _Alike:
 
     likeness: float
     place: Place
+
+
+def _of(dialogue: Dialogue) -> Matcher:
+    """The one that understands most: a few milliseconds more do not matter for what nobody can answer."""
+    return dialogue.matcher.second or dialogue.matcher
 
 
 def _same(place: Place, meaning: Meaning) -> bool:

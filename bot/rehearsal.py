@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bot.app import build_dialogue, rules, usable
+from bot.app import build_dialogue, forget_fit, rules, usable
 from bot.comparison import Comparison, compare
 from bot.config import Config
 from bot.content.lint import dangling, lint
@@ -19,6 +19,7 @@ from bot.dialogue import Dialogue, Question, Reply, State, Trace
 from bot.edition import Files, open_files, version_of
 from bot.errors import ContentError, Problem
 from bot.gate import run_checks
+from bot.handover import hand_over
 from bot.health import Health, health
 from bot.matching.encoder import Encoder, Floats, make_encoders
 from bot.store.usage import Usage
@@ -99,6 +100,26 @@ class Stage:
         dialogue = self._dialogue(live)
         graded = run_checks(dialogue, datetime.now(self.config.zone))
         return health(dialogue, graded, usage, today)
+
+    def pass_on(self, live: Files, lately: Sequence[str], path: Path) -> None:
+        """Leaves the dialogue at `path` for the process that answers, with the replies to what was asked lately."""
+        whole, now = self._dialogue(live), datetime.now(self.config.zone)
+        dialogue = Dialogue(whole.content.outline(), whole.matcher, whole.wording, whole.limits)
+        for text in lately:
+            dialogue.step(Question(text, now))
+        hand_over(dialogue, path, self.encoders)
+
+    def compare_spaces(self, live: Files, real: Sequence[str]) -> Verdict:
+        """Whether the space that was fitted for what is live may take the place of the one it has; else it is gone."""
+        version, old = version_of(live), self._dialogue(live)
+        new = build_dialogue(self.config, old.content, encoders=self.encoders)
+        found = compare(old, new, real, datetime.now(self.config.zone))
+        refusals = found.refusals(self.config.content.gate_drop)
+        if refusals:
+            forget_fit(self.config, old.content)
+        else:
+            self._dialogues[version] = new
+        return Verdict(version, refusals=tuple(refusals), comparison=found)
 
     def _dialogue(self, files: Files) -> Dialogue:
         version = version_of(files)
@@ -181,6 +202,18 @@ def examine(live: Files, usage: Usage, today: date) -> Health:
     """The same on that process's own stage."""
     assert _STAGE is not None
     return _STAGE.examine(live, usage, today)
+
+
+def pass_on(live: Files, lately: Sequence[str], path: Path) -> None:
+    """The same on that process's own stage."""
+    assert _STAGE is not None
+    _STAGE.pass_on(live, lately, path)
+
+
+def compare_spaces(live: Files, real: Sequence[str]) -> Verdict:
+    """The same on that process's own stage."""
+    assert _STAGE is not None
+    return _STAGE.compare_spaces(live, real)
 
 
 def prepare(live: Files) -> None:

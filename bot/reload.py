@@ -3,25 +3,27 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from watchfiles import awatch
 
-from bot.app import build_dialogue, is_fitted
+from bot.app import is_fitted
 from bot.config import Config
 from bot.dialogue import Dialogue, Reply
 from bot.edition import Files, files_of, open_files, put_back, version_of, write_changes
 from bot.errors import ContentError, HotlineError, Problem
+from bot.handover import take_over
 from bot.health import RECENT_DAYS, Health
 from bot.hotline import Hotline
-from bot.rehearsal import Verdict, examine, prepare, rehearse, set_up, try_out
+from bot.rehearsal import Verdict, compare_spaces, examine, pass_on, prepare, rehearse, set_up, try_out
 from bot.store import published
 from bot.store.engine import DatabaseUnavailable
 from bot.store.record import recent_words
@@ -36,7 +38,6 @@ _SETTLE_SECONDS = 0.2
 _MOST_SETTLING = 20
 _FIT_AFTER_SECONDS = 5.0
 _WARMED_UP = 200
-_TURN_SECONDS = 0.0005
 _REHEARSE_AFTER_SECONDS = 30.0
 """Long after the start what is live is put on the stage, in its own time: the first change takes no longer then."""
 T = TypeVar("T")
@@ -84,6 +85,7 @@ class Reloader:
     async def run(self) -> None:
         """Looks at once, then whenever something is saved, and once a second in case no one tells."""
         self._preparing = asyncio.create_task(self._prepare())
+        self._fit_later(self.live)  # it may have been ended before it was through
         while True:
             await self.look()
             try:
@@ -247,8 +249,7 @@ class Reloader:
             raise HotlineError("试运行的进程意外结束;改动没有上线,请再存一次") from None
 
     async def _go_live(self, files: Files, verdict: Verdict, who: str, why: str) -> None:
-        with _short_turns():
-            dialogue = await asyncio.to_thread(self._warm, files)
+        dialogue = await self._taken_over(files)
         report = verdict.comparison.as_json() if verdict.comparison else None
         version, now = verdict.version, self.clock()
         packed = await asyncio.to_thread(published.pack, files)
@@ -259,11 +260,14 @@ class Reloader:
         log.info("content %s is live (%s)", version, who)
         self._fit_later(files)
 
-    def _warm(self, files: Files) -> Dialogue:
-        """The dialogue over these files, asked what was asked lately: nobody waits for that again."""
-        dialogue = opened(self.config, files, self.hotline.dialogue)
-        dialogue.warm_up(self.hotline.dialogue, self.clock(), _WARMED_UP)
-        return dialogue
+    async def _taken_over(self, files: Files) -> Dialogue:
+        """The dialogue over these files, made and asked what was asked lately where nobody's reply waits for it."""
+        now = self.hotline.dialogue
+        encoders = [m.encoder for m in (now.matcher, now.matcher.second) if m]
+        with TemporaryDirectory(prefix="hotline-") as folder:
+            path = Path(folder) / "dialogue"
+            await self._on_stage(pass_on, dict(files), now.asked_lately(_WARMED_UP), path)
+            return await asyncio.to_thread(take_over, path, encoders)
 
     async def _refuse(self, verdict: Verdict) -> None:
         errors = tuple(verdict.errors)
@@ -291,6 +295,7 @@ class Reloader:
         await asyncio.sleep(_FIT_AFTER_SECONDS)
         if self.config.file is None or await asyncio.to_thread(_has_a_space, self.config, files):
             return
+        await self._on_stage(prepare, dict(files))  # in the space that it has until then
         command = [sys.executable, "-m", "bot", "--config", str(self.config.file), "fit"]
         process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL)
         try:
@@ -298,29 +303,23 @@ class Reloader:
         finally:
             if process.returncode is None:
                 process.kill()
-        async with self._one_at_a_time:
-            if process.returncode == 0 and version_of(self.live) == version_of(files):
-                with _short_turns():
-                    dialogue = await asyncio.to_thread(self._warm, files)
-                self.hotline.use(dialogue, version_of(files))
-                log.info("content %s has a space of its own", version_of(files))
+        if process.returncode == 0:
+            async with self._one_at_a_time:
+                await self._use_space(files)
 
-
-@contextmanager
-def _short_turns() -> Iterator[None]:
-    """Replies wait for the thread that builds a dialogue for so long at most, several times each."""
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(_TURN_SECONDS)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(usual)
-
-
-def opened(config: Config, files: Files, like: Dialogue | None = None) -> Dialogue:
-    """The dialogue over these files; with the encoders of another one, which are loaded already."""
-    encoders = [m.encoder for m in (like.matcher, like.matcher.second) if m] if like else []
-    return build_dialogue(config, open_files(config, files, checks=False)[0], encoders=encoders)
+    async def _use_space(self, files: Files) -> None:
+        """Gates it like any other change: thresholds move with it, and a check may become wrong."""
+        version = version_of(files)
+        if version != self.version:
+            return
+        real = await recent_words(self.store, self.config.content.gate_questions)
+        verdict = await self._on_stage(compare_spaces, dict(files), real)
+        if not verdict.may_go_live:
+            log.info("content %s keeps the space it has: %s", version, "; ".join(verdict.refusals))
+            return
+        self.hotline.use(await self._taken_over(files), version)
+        await self.hotline.grouping.prepare(self.store)
+        log.info("content %s has a space of its own", version)
 
 
 def _has_a_space(config: Config, files: Files) -> bool:

@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = [
-    "errors", "yamlfile", "schema", "text", "masking", "faq", "logs", "config", "worktime", "content", "jsonschema", "matching", "dialogue",
-    "explain", "gate", "comparison", "app", "edition", "teaching", "drafts", "metrics", "store", "health", "rehearsal", "entrance", "voice", "roster", "casework", "grouping", "report", "chart", "table", "register", "hotline", "reload", "buttons", "telegram", "web", "service", "commands", "cli", "__main__",
+    "errors", "yamlfile", "schema", "text", "masking", "faq", "logs", "config", "worktime", "content", "jsonschema", "memory", "matching", "dialogue",
+    "explain", "gate", "comparison", "app", "edition", "teaching", "drafts", "metrics", "store", "health", "handover", "rehearsal", "entrance", "voice", "roster", "casework", "grouping", "report", "chart", "table", "register", "hotline", "reload", "buttons", "telegram", "web", "service", "commands", "cli", "__main__",
 ]  # fmt: skip
 PURE = {
     "content",

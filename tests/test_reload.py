@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from bot.app import build_dialogue
 from bot.cli import main
 from bot.commands.serve import _content
 from bot.config import Config, load_config
-from bot.edition import files_of, version_of
-from bot.reload import opened
+from bot.edition import files_of, open_files, version_of
 from bot.service import Service
 from bot.store import published
 from bot.store.record import rows
@@ -76,7 +76,7 @@ class Office(House):
 async def open_office(world: World, tmp_path: Path) -> AsyncIterator[Office]:
     config, clock = config_of(world, tmp_path), RunningClock()
     files = files_of(config)
-    async with Service(config, opened(config, files), version_of(files), clock, files) as service:
+    async with Service(config, build_dialogue(config, open_files(config, files)[0]), version_of(files), clock, files) as service:
         running, office = asyncio.create_task(service.run()), Office(service, clock, world)
         try:
             yield office

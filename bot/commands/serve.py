@@ -1,6 +1,7 @@
 """`hotline serve`: runs until SIGTERM or Ctrl-C."""
 
 import asyncio
+import gc
 import logging
 import signal
 from datetime import datetime
@@ -65,6 +66,8 @@ async def _serve(config: Config, dialogue: Dialogue, files: Files) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with Service(config, dialogue, version_of(files), clock, files) as service:
         await _tell_where(config, service)
+        gc.collect()
+        gc.freeze()  # all of this stays: to look through it for garbage would hold up a reply for a tenth of a second
         running = asyncio.create_task(service.run())
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)

@@ -1,7 +1,7 @@
 """Reads `intents/` and `knowledge/` into one frozen Content; gathers every problem instead of stopping at the first."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bot.content.models import (
@@ -20,7 +20,7 @@ from bot.content.models import (
 )
 from bot.errors import ContentError, Problem
 from bot.schema import M, validate
-from bot.yamlfile import Key, Sheet, read
+from bot.yamlfile import Key, Node, Sheet, read
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,13 @@ class Content:
         stem, _, key = name.partition("/")
         document = self.documents.get(stem)
         return document.facts.get(key) if document else None
+
+    def outline(self) -> "Content":
+        """What answers: without check questions, and of every thing only the file and line at which it begins."""
+        ends = {
+            key: (Sheet(sheet.path, Node(sheet.node.at(loc).line, "")), ()) for key, (sheet, loc) in self.places.items()
+        }
+        return replace(self, checks=(), places=ends)
 
     def problem(self, kind: str, key: str, loc: tuple[Key, ...], message: str, *, is_warning: bool = False) -> Problem:
         """A problem at `loc` inside the thing called `key`."""

@@ -74,6 +74,11 @@ class Cache:
         """Whether that is there already."""
         return self._path("fit", phrases, background, padding).exists()
 
+    def forget(self, phrases: Sequence[Phrase], background: Sequence[str], padding: Sequence[str]) -> None:
+        """Deletes that."""
+        with contextlib.suppress(OSError):
+            self._path("fit", phrases, background, padding).unlink(missing_ok=True)
+
     def _path(self, kind: str, phrases: Sequence[Phrase], background: Sequence[str], padding: Sequence[str]) -> Path:
         key = _digest([FORMAT, self.encoder.version, [str(p) for p in phrases], background, padding])
         return self.folder / f"{kind}-{key}.npz"

@@ -188,6 +188,12 @@ class Matcher:
         rest = [r for r in match.ranked if r not in sure]
         return replace(match, verdict=Verdict.ANSWER, ranked=(*sure, *rest), seconded=True)
 
+    def shares_space(self, other: "Matcher") -> bool:
+        """Whether what one has whitened is as good for the other."""
+        mine, its = self.index, other.index
+        same = np.array_equal(mine.centre, its.centre) and np.array_equal(mine.whitener, its.whitener)
+        return same and self.encoder.version == other.encoder.version
+
     def vector(self, text: str) -> Floats:
         """The encoder's own vector of a text: what can be kept, since it does not change with the content."""
         return np.asarray(self.encoder.encode([for_encoder(text)])[0])
