@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bot.app import build_dialogue, forget_fit, rules, usable
+from bot.app import build_dialogue, forget_fit, is_fitted, rules, usable
 from bot.comparison import Comparison, compare
 from bot.config import Config
 from bot.content.lint import dangling, lint
@@ -108,6 +108,10 @@ class Stage:
         for text in lately:
             dialogue.step(Question(text, now))
         hand_over(dialogue, path, self.encoders)
+
+    def has_own_space(self, live: Files) -> bool:
+        """Whether a space was fitted for what is live; the one it has until then is kept for comparison."""
+        return is_fitted(self.config, self._dialogue(live).content)
 
     def compare_spaces(self, live: Files, real: Sequence[str]) -> Verdict:
         """Whether the space that was fitted for what is live may take the place of the one it has; else it is gone."""
@@ -208,6 +212,12 @@ def pass_on(live: Files, lately: Sequence[str], path: Path) -> None:
     """The same on that process's own stage."""
     assert _STAGE is not None
     _STAGE.pass_on(live, lately, path)
+
+
+def has_own_space(live: Files) -> bool:
+    """The same on that process's own stage."""
+    assert _STAGE is not None
+    return _STAGE.has_own_space(live)
 
 
 def compare_spaces(live: Files, real: Sequence[str]) -> Verdict:

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from multiprocessing import get_context
@@ -15,17 +17,15 @@ from typing import TypeVar
 
 from watchfiles import awatch
 
-from bot.app import is_fitted
 from bot.config import Config
 from bot.dialogue import Dialogue, Reply
-from bot.edition import Files, files_of, open_files, put_back, version_of, write_changes
-from bot.errors import ContentError, HotlineError, Problem
+from bot.edition import Files, files_of, put_back, version_of, write_changes
+from bot.errors import HotlineError, Problem
 from bot.handover import take_over
 from bot.health import RECENT_DAYS, Health
 from bot.hotline import Hotline
-from bot.rehearsal import Verdict, compare_spaces, examine, pass_on, prepare, rehearse, set_up, try_out
+from bot.rehearsal import Verdict, compare_spaces, examine, has_own_space, pass_on, prepare, rehearse, set_up, try_out
 from bot.store import published
-from bot.store.engine import DatabaseUnavailable
 from bot.store.record import recent_words
 from bot.store.usage import UsageOfIntents
 from bot.teaching import Proposal, checked, taught
@@ -85,7 +85,6 @@ class Reloader:
     async def run(self) -> None:
         """Looks at once, then whenever something is saved, and once a second in case no one tells."""
         self._preparing = asyncio.create_task(self._prepare())
-        self._fit_later(self.live)  # it may have been ended before it was through
         while True:
             await self.look()
             try:
@@ -108,10 +107,8 @@ class Reloader:
             return
         if self.trouble and self.trouble.version == version:
             return
-        try:
+        with _errors_logged():
             await self.take_up(await self._settled(files), FILES, "")
-        except HotlineError as error:
-            log.warning("reload: %s", error)
 
     async def take_up(self, files: Files, who: str, why: str) -> Verdict:
         """Gates a content and makes it live where nothing speaks against it; what became of it."""
@@ -215,10 +212,9 @@ class Reloader:
 
     async def _prepare(self) -> None:
         await asyncio.sleep(_REHEARSE_AFTER_SECONDS)
-        try:
+        with _errors_logged():
             await self._on_stage(prepare, dict(self.live))
-        except HotlineError as error:
-            log.warning("reload: %s", error)
+        self._fit_later(self.live)  # the last fit may have been ended before it was through
 
     async def _settled(self, files: Files) -> Files:
         """The files once nobody is writing any more: an editor saves in several steps."""
@@ -277,10 +273,8 @@ class Reloader:
         text = "\n".join(["内容有改动没有上线,现在的答复不变:", *lines[:10]])
         if text != self._told:
             self._told = text
-            try:
+            with _errors_logged():
                 await self.tell(text)
-            except DatabaseUnavailable as error:
-                log.warning("reload: %s", error)
 
     def _clear(self) -> None:
         self.trouble, self._told = None, ""
@@ -293,19 +287,24 @@ class Reloader:
 
     async def _fit(self, files: Files) -> None:
         await asyncio.sleep(_FIT_AFTER_SECONDS)
-        if self.config.file is None or await asyncio.to_thread(_has_a_space, self.config, files):
-            return
-        await self._on_stage(prepare, dict(files))  # in the space that it has until then
-        command = [sys.executable, "-m", "bot", "--config", str(self.config.file), "fit"]
-        process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL)
+        with _errors_logged():
+            if self.config.file is None or await self._on_stage(has_own_space, dict(files)):
+                return
+            if await self._fitted_aside(self.config.file):
+                async with self._one_at_a_time:
+                    await self._use_space(files)
+
+    async def _fitted_aside(self, config: Path) -> bool:
+        """Whether a process that gives way to all others has fitted what is live."""
+        command = [sys.executable, "-m", "bot", "--config", str(config), "fit"]
+        slowly = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # the other processors are for replies
+        process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, env=slowly)
         try:
             await process.wait()
         finally:
             if process.returncode is None:
                 process.kill()
-        if process.returncode == 0:
-            async with self._one_at_a_time:
-                await self._use_space(files)
+        return process.returncode == 0
 
     async def _use_space(self, files: Files) -> None:
         """Gates it like any other change: thresholds move with it, and a check may become wrong."""
@@ -322,8 +321,10 @@ class Reloader:
         log.info("content %s has a space of its own", version)
 
 
-def _has_a_space(config: Config, files: Files) -> bool:
+@contextmanager
+def _errors_logged() -> Iterator[None]:
+    """What goes wrong in the background stands in the log; the next look, or the next save, tries again."""
     try:
-        return is_fitted(config, open_files(config, files, checks=False)[0])
-    except ContentError:
-        return True
+        yield
+    except HotlineError as error:
+        log.warning("reload: %s", error)

@@ -1,0 +1,121 @@
+"""A dialogue made in one process answers in another as it would have there, and is let go when it answers no more."""
+
+import gc
+import pickle
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bot.app import fit
+from bot.config import load_config
+from bot.content.load import Content
+from bot.dialogue import Dialogue, Question
+from bot.edition import files_of, open_files
+from bot.errors import ContentError, Problem
+from bot.handover import hand_over, take_over
+from bot.matching import cache
+from bot.matching.matcher import Index, build_index
+from bot.rehearsal import Stage
+from tests.conftest import NOW, World
+
+
+def like(dialogue: Dialogue) -> Dialogue:
+    return Dialogue(dialogue.content.outline(), dialogue.matcher, dialogue.wording, dialogue.limits)
+
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def test_what_was_handed_over_gives_the_same_replies_and_remembers_what_it_was_asked(
+    dialogue: Dialogue, content: Content, tmp_path: Path
+) -> None:
+    made, path = like(dialogue), tmp_path / "dialogue"
+    asked = [Question(check.ask, NOW) for _, check in content.checks[:60]]
+    replies = [made.step(question)[0] for question in asked[:40]]
+    encoders = [m.encoder for m in (dialogue.matcher, dialogue.matcher.second) if m]
+    hand_over(made, path, encoders)
+    taken = take_over(path, encoders)
+    assert [taken.is_familiar(q.text) for q in asked] == [q.text in {a.text for a in asked[:40]} for q in asked]
+    assert [taken.step(question)[0] for question in asked] == [
+        *replies,
+        *(made.step(question)[0] for question in asked[40:]),
+    ]
+    assert taken.matcher.encoder is encoders[0]
+
+
+def test_it_is_taken_over_in_pieces_so_short_that_others_go_on(dialogue: Dialogue, tmp_path: Path) -> None:
+    encoders = [m.encoder for m in (dialogue.matcher, dialogue.matcher.second) if m]
+    hand_over(like(dialogue), tmp_path / "dialogue", encoders)
+    taking = threading.Thread(target=take_over, args=(tmp_path / "dialogue", encoders))
+    turns = 0
+    taking.start()
+    while taking.is_alive():
+        time.sleep(0.001)
+        turns += 1
+    assert turns > 20  # one piece would leave a single turn
+
+
+def test_nothing_keeps_a_dialogue_that_answers_no_more(dialogue: Dialogue, uncollected: None) -> None:
+    other = like(dialogue)
+    other.step(Question("大厅几点开门", NOW))
+    gone = weakref.ref(other)
+    del other
+    assert gone() is None
+
+
+def test_an_outline_still_tells_where_things_stand(content: Content) -> None:
+    key = next(iter(content.intents))
+    whole, outline = content.problem("intent", key, (), "x"), content.outline().problem("intent", key, ("title",), "x")
+    assert (outline.path, outline.line) == (whole.path, whole.line)
+    assert not content.outline().checks
+
+
+def test_mistakes_keep_their_text_on_the_way_between_processes() -> None:
+    error = ContentError([Problem(Path("own.yaml"), 3, "缺少标题"), Problem(Path("own.yaml"), 9, "重复")])
+    assert str(pickle.loads(pickle.dumps(error))) == str(error) == "own.yaml:3: 缺少标题\nown.yaml:9: 重复"
+
+
+def test_a_space_of_its_own_that_makes_a_check_wrong_is_not_taken(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.write("intents/checks/own.yaml", "- {ask: 窗口上班没有啊, expect: hall.open}\n")
+    config = load_config(world.folder / "config.yaml", {})
+    stage, live = Stage(config), files_of(config)
+    stage.prepare(live)
+    own = live["intents/own.yaml"].replace(
+        "    - 窗口上班没有\n".encode(), "    - 窗口上班没有\n    - 窗口开吗\n".encode()
+    )
+    draft = {**live, "intents/own.yaml": own}
+    content = open_files(config, draft)[0]
+    assert stage.rehearse(live, draft, []).may_go_live
+    assert not stage.has_own_space(draft)
+    with monkeypatch.context() as patched:
+        patched.setattr(cache, "build_index", mixed_up)
+        fit(config, content)
+    refusals = stage.compare_spaces(draft, []).refusals
+    assert any("窗口上班没有啊" in refusal for refusal in refusals)
+    assert not stage.has_own_space(draft), "the next start would have taken it"
+    fit(config, content)
+    assert stage.compare_spaces(draft, []).may_go_live
+    assert stage.has_own_space(draft)
+
+
+def mixed_up(*material: Any) -> Index:
+    """A fit that takes everything for something else and is always sure."""
+    index = build_index(*material)
+    never = np.full(1, -1.0)
+    sure = replace(
+        index.forecast, right=never, wrong=never, unknown=never, background=never, unknown_weights=np.ones(1)
+    )
+    return replace(index, rows=np.ascontiguousarray(index.rows[::-1]), weights=0 * index.weights, forecast=sure)
