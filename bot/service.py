@@ -14,6 +14,7 @@ from bot.errors import HotlineError
 from bot.grouping import Grouping
 from bot.health import weekly_line
 from bot.hotline import Hotline
+from bot.lessons import Lessons
 from bot.reload import FILES, Reloader
 from bot.store import inbox, published, retention
 from bot.store.engine import DatabaseUnavailable, Store, Transaction
@@ -44,10 +45,11 @@ class Service:
         self.casework = Casework(config, dialogue.content.departments, self.store, clock)
         self.grouping = Grouping(config.cases, dialogue, self.casework.cards)
         self.hotline = Hotline(config, dialogue, self.store, self.casework, self.grouping, clock, version)
-        has_token = bool(config.telegram.token.get_secret_value())
-        self.edge = Edge(config, self.store, self.hotline, clock) if has_token else None
         self.reloader = Reloader(config, self.hotline, files, clock, self._tell_admins) if files is not None else None
-        self.site = Site(self.hotline, self.health, self._hook(), self.reloader)
+        lessons = Lessons(self.hotline, self.reloader) if self.reloader else None
+        has_token = bool(config.telegram.token.get_secret_value())
+        self.edge = Edge(config, self.store, self.hotline, clock, lessons) if has_token else None
+        self.site = Site(self.hotline, self.health, self._hook(), lessons)
         self.web = WebServer(self.site.app, config.web)
         self._lease = Lease(self.store, "leader")
         self._leading_since: datetime | None = None

@@ -22,7 +22,7 @@ STAFF = f"{KNOWLEDGE}/staff.yaml"
 _DOCUMENT = "staff"
 _MASKED = re.compile(r"«[^»]{1,12}»")
 _KEY = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
-_FEWEST_NEW = 2
+FEWEST_NEW = 2
 """A label with a single phrase answers only that phrase."""
 
 
@@ -117,8 +117,8 @@ def _check_intent(proposal: Proposal, phrases: Sequence[str], content: Content) 
         raise Unteachable(f"regions.yaml 里没有「{proposal.region}」")
     if not proposal.answer.strip():
         raise Unteachable("这个事项还没有答复")
-    if len(phrases) < _FEWEST_NEW:
-        raise Unteachable(f"新意图至少要 {_FEWEST_NEW} 条问法才认得准,请用市民的口气再写一条")
+    if len(phrases) < FEWEST_NEW:
+        raise Unteachable(f"新意图至少要 {FEWEST_NEW} 条问法才认得准,请用市民的口气再写一条")
 
 
 def taught(files: Files, proposal: Proposal, content: Content) -> dict[str, bytes]:

@@ -170,6 +170,9 @@ CONSOLE_IN_PRIVATE = "登录链接谁点谁进，请私聊我发 /console。"
 CONSOLE_ON_THE_MACHINE = "没有设置 web.public_url，手机上打不开工作台；请在服务器上运行 hotline link --as 姓名。"
 DUE_SOON, OVERDUE = "快到期", "已超时"
 SEND, CALL_OFF, BACK = "发送", "不发", "返回"
+LESSONS = {"phrase": "加问法", "intent": "新意图", "refuse": "这类不答"}
+"""What the bot can learn from a case."""
+TEACH, TAKE_UP, TURN_DOWN = "教机器人", "上线", "不采纳"
 CASE_STATES = {
     "new": "待认领",
     "claimed": "已认领",

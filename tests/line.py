@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.config import Config, load_config
 from bot.dialogue import Dialogue
+from bot.edition import Files, version_of
 from bot.errors import HotlineError
 from bot.service import Service
 from bot.store.record import Row, rows
@@ -118,14 +119,19 @@ def settings(file: Path = ROOT / "config.yaml", **more: Any) -> Config:
 
 @asynccontextmanager
 async def open_line(
-    dialogue: Dialogue, telegram: TelegramServer, database_url: str, clock: Clock | None = None, **more: Any
+    dialogue: Dialogue,
+    telegram: TelegramServer,
+    database_url: str,
+    clock: Clock | None = None,
+    files: Files | None = None,
+    **more: Any,
 ) -> AsyncIterator[Line]:
-    """A line that is up: connected, and the first poll has come."""
+    """A line that is up: connected, and the first poll has come. With `files` its content can be changed."""
     clock = clock or Clock()
     config = settings(
         database__url=database_url, telegram__token=telegram.token, telegram__api_url=telegram.url, **more
     )
-    async with Service(config, dialogue, "test", clock) as service:
+    async with Service(config, dialogue, version_of(files) if files else "test", clock, files) as service:
         running = asyncio.create_task(service.run())
         assert service.edge
         await telegram.until(lambda: running.done() or service.edge.connected.is_set())

@@ -13,9 +13,11 @@ from telegram.ext import Application
 from bot.config import Config
 from bot.errors import HotlineError
 from bot.hotline import Hotline
+from bot.lessons import Lessons
 from bot.store.engine import Store
 from bot.store.inbox import InboxState
 from bot.telegram.citizens import App, Citizens
+from bot.telegram.classroom import Classroom
 from bot.telegram.intake import ALLOWED_UPDATES
 from bot.telegram.pace import Pace
 from bot.telegram.receive import BAD_TOKEN, Desk, Poller, Refused
@@ -34,7 +36,9 @@ log = logging.getLogger(__name__)
 class Edge:
     """Telegram, from `connect` to `close`; `lead` is for one process at a time."""
 
-    def __init__(self, config: Config, store: Store, hotline: Hotline, clock: Clock) -> None:
+    def __init__(
+        self, config: Config, store: Store, hotline: Hotline, clock: Clock, lessons: Lessons | None = None
+    ) -> None:
         self.config, self.store, self.clock = config, store, clock
         self._requests = AiohttpRequest(_CONNECTIONS), AiohttpRequest(2)
         self.application = _application(config, *self._requests)
@@ -45,6 +49,7 @@ class Edge:
         self.desk = Desk(config, self.bot, store, self.pace, self.citizens, clock)
         self.poller = Poller(self.bot, self.desk, clock)
         self.staff = StaffRoom(self.application, hotline.casework, self.sender, lambda: hotline.dialogue.content)
+        self.classroom = Classroom(self.application, self.staff, lessons) if lessons else None
         self.outbox = Outbox(store, self.sender, clock, self.staff.show, self.staff.report)
         self.webhook_url = config.telegram.webhook_url
         self.connected = asyncio.Event()
@@ -101,6 +106,8 @@ class Edge:
     async def close(self) -> None:
         """Finishes what is in hand, for two seconds at most, and signs off."""
         await self.desk.close(_GRACE_SECONDS)
+        if self.classroom:
+            await self.classroom.close()
         await self.application.shutdown()
         for request in self._requests:  # left open where signing in failed half-way
             await request.shutdown()

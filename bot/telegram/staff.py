@@ -57,6 +57,8 @@ class StaffRoom:
     ) -> None:
         self.bot, self.casework, self.sender, self.content = application.bot, casework, sender, content
         self.settings = casework.config.staff
+        self.lessons_for: Callable[[File], Rows] = lambda file: []
+        """What the bot can be taught from a case that is done with."""
         new = filters.UpdateType.MESSAGE
         commands: dict[str, Callable[[Update, Context], Coroutine[Any, Any, None]]] = {
             "cases": self.listed,
@@ -75,7 +77,7 @@ class StaffRoom:
     async def show(self, chat: int, number: int) -> None:
         """Posts a case's card, or brings it up to date where it stands."""
         file = await self.casework.file(number)
-        text, rows = self._card(file), self._deeds_for(file)
+        text, rows = self._card(file), self.deeds_for(file)
         if file.case.card_id and await self.sender.edit(chat, file.case.card_id, text, rows):
             return
         posted = await self.sender.post(chat, text, rows)
@@ -121,12 +123,13 @@ class StaffRoom:
                 lines.append(f"教机器人：{address}/staff/cases/{case.id}/learn")
         return "\n".join(lines)
 
-    def _deeds_for(self, file: File) -> Rows:
+    def deeds_for(self, file: File) -> Rows:
+        """The buttons below a card."""
         case = file.case
         if case.state is CaseState.IGNORED:
-            return [[(voice.REOPEN, f"w:r:{case.id}")]]
+            return [[(voice.REOPEN, f"w:r:{case.id}")], *self.lessons_for(file)]
         if case.state not in OPEN:
-            return []
+            return self.lessons_for(file)
         claim = [(voice.CLAIM, f"w:c:{case.id}")] if case.state is CaseState.NEW else []
         others = [
             (voice.ANSWER, f"w:a:{case.id}"),
@@ -136,6 +139,26 @@ class StaffRoom:
         merge = [[(f"并入事项 {case.like_id}", f"w:m:{case.id}:{case.like_id}")]] if case.like_id else []
         return [[*claim, *others], *merge]
 
+    # ---- who and where
+
+    def person(self, update: Update) -> Person | None:
+        """Who of staff it is; nobody who writes in the name of a chat."""
+        user, message = update.effective_user, update.message
+        if user is None or (message is not None and message.sender_chat is not None):
+            return None
+        return self.casework.roster.with_id(user.id)
+
+    def is_ours(self, update: Update) -> bool:
+        """Staff's own chat, or one of them in private."""
+        chat, user = update.effective_chat, update.effective_user
+        return chat is not None and user is not None and chat.id in {self.settings.chat_id, user.id}
+
+    async def say(self, update: Update, text: str, rows: Rows = (), *, reply_to: int | None = None) -> None:
+        """A message to where an update came from."""
+        chat = update.effective_chat
+        assert chat is not None
+        await self.sender.say(chat.id, text, rows, reply_to=reply_to)
+
     # ---- messages
 
     async def listed(self, update: Update, context: Context) -> None:
@@ -144,13 +167,13 @@ class StaffRoom:
 
     async def mine(self, update: Update, context: Context) -> None:
         """What the one who asks has claimed."""
-        person = self._person(update)
+        person = self.person(update)
         await self._list(update, Filter(claimed_by=person.name if person else "", most=_MOST_LISTED))
 
     async def console(self, update: Update, context: Context) -> None:
         """A one-time link into the console, in private: in a group everybody could use it."""
-        person, chat = self._person(update), update.effective_chat
-        if person is None or chat is None or not self._is_ours(update):
+        person, chat = self.person(update), update.effective_chat
+        if person is None or chat is None or not self.is_ours(update):
             return
         casework = self.casework
         if chat.id == self.settings.chat_id:
@@ -162,21 +185,21 @@ class StaffRoom:
                 told = await make_link(casework.config, casework.store, person.name, casework.clock())
             except HotlineError as error:
                 told = str(error)
-        await self._say(update, told)
+        await self.say(update, told)
         raise ApplicationHandlerStop
 
     async def shown(self, update: Update, context: Context) -> None:
         """One case's card, by its number; the number of a citizen's question finds its case too."""
-        if self._person(update) is None or not self._is_ours(update):
+        if self.person(update) is None or not self.is_ours(update):
             return
         number = (context.args or [""])[0]
         try:
             if not number.isdecimal():
                 raise Refused("请写事项的号码，例如：/case 12")
             file, of_ticket = await self._by_either_number(int(number))
-            await self._say(update, self._card(file) + of_ticket, self._deeds_for(file))
+            await self.say(update, self._card(file) + of_ticket, self.deeds_for(file))
         except Refused as refusal:
-            await self._say(update, str(refusal))
+            await self.say(update, str(refusal))
         raise ApplicationHandlerStop
 
     async def _by_either_number(self, number: int) -> tuple[File, str]:
@@ -196,22 +219,22 @@ class StaffRoom:
         message = update.effective_message
         card = message.reply_to_message if message else None
         ours = card is not None and card.from_user is not None and card.from_user.id == self.bot.id
-        found = _ON_A_CARD.match(card.text or "") if card and ours and self._is_ours(update) else None
+        found = _ON_A_CARD.match(card.text or "") if card and ours and self.is_ours(update) else None
         if found is None or message is None:
             return
-        if self._person(update) is not None:
+        if self.person(update) is not None:
             try:
                 await self._ask_to_confirm(update, int(found[1]), message.text or "", message.message_id)
             except Refused as refusal:
-                await self._say(update, str(refusal))
+                await self.say(update, str(refusal))
         raise ApplicationHandlerStop
 
     async def _list(self, update: Update, which: Filter) -> None:
-        if self._person(update) is None or not self._is_ours(update):
+        if self.person(update) is None or not self.is_ours(update):
             return
         files = await self.casework.listed(which)
         lines = [self._card(file).split("\n")[0] + f" {self._first_words(file)}" for file in files]
-        await self._say(update, "\n".join(lines) or "没有事项")
+        await self.say(update, "\n".join(lines) or "没有事项")
         raise ApplicationHandlerStop
 
     async def _ask_to_confirm(self, update: Update, number: int, answer: str, reply_to: int | None) -> None:
@@ -219,13 +242,13 @@ class StaffRoom:
         if file.case.state not in OPEN:
             raise Refused(f"事项 {number} 现在是「{voice.CASE_STATES[file.case.state]}」")
         text, rows = _confirmation(file, answer)
-        await self._say(update, text, rows, reply_to=reply_to)
+        await self.say(update, text, rows, reply_to=reply_to)
 
     # ---- buttons
 
     async def tapped(self, update: Update, context: Context) -> None:
         """A button of ours; pressed by anybody else, or forwarded elsewhere, it does nothing."""
-        query, person = update.callback_query, self._person(update)
+        query, person = update.callback_query, self.person(update)
         assert query is not None
         if not _BUTTON.match(query.data or ""):
             return  # without any data PTB asks no pattern
@@ -244,7 +267,7 @@ class StaffRoom:
             "x": self._called_off,
         }
         told, alert = "", False
-        if person is not None and self._is_ours(update):
+        if person is not None and self.is_ours(update):
             _, kind, number, *rest = (query.data or "").split(":")
             try:
                 told = await deeds[kind](int(number), person, rest, query)
@@ -273,7 +296,7 @@ class StaffRoom:
         return f"已派给{self.casework.called(key)}"
 
     async def _back(self, number: int, person: Person, rest: list[str], query: CallbackQuery) -> str:
-        await change_buttons(query, self._deeds_for(await self.casework.file(number)))
+        await change_buttons(query, self.deeds_for(await self.casework.file(number)))
         return ""
 
     async def _to_ignore(self, number: int, person: Person, rest: list[str], query: CallbackQuery) -> str:
@@ -297,42 +320,25 @@ class StaffRoom:
         answer = _answer_in(query)
         file = await self.casework.file(number)
         if rest != [_digest(file)]:  # somebody has come or gone since
-            await _change_text(query, *_confirmation(file, answer))
+            await change_text(query, *_confirmation(file, answer))
             raise Refused("刚才又有人加入或撤回，请再看一遍再发。")
         people = await self.casework.answer(number, answer, person.name, seen=[q.id for q in file.waiting])
-        await _change_text(query, f"事项 {number} 的答复已发给 {people} 人（{person.name}）。{_ANSWER}{answer}", [])
+        await change_text(query, f"事项 {number} 的答复已发给 {people} 人（{person.name}）。{_ANSWER}{answer}", [])
         return "已发送"
 
     async def _left_out(self, number: int, person: Person, rest: list[str], query: CallbackQuery) -> str:
         new = await self.casework.split(number, [int(rest[0])], person.name)
-        await _change_text(query, *_confirmation(await self.casework.file(number), _answer_in(query)))
+        await change_text(query, *_confirmation(await self.casework.file(number), _answer_in(query)))
         return f"编号 {rest[0]} 另立为事项 {new}"
 
     async def _called_off(self, number: int, person: Person, rest: list[str], query: CallbackQuery) -> str:
-        await _change_text(query, f"事项 {number} 的答复没有发送。", [])
+        await change_text(query, f"事项 {number} 的答复没有发送。", [])
         return ""
 
     # ---- inside
 
-    def _person(self, update: Update) -> Person | None:
-        """Who of staff it is; nobody who writes in the name of a chat."""
-        user, message = update.effective_user, update.message
-        if user is None or (message is not None and message.sender_chat is not None):
-            return None
-        return self.casework.roster.with_id(user.id)
-
-    def _is_ours(self, update: Update) -> bool:
-        """Staff's own chat, or one of them in private."""
-        chat, user = update.effective_chat, update.effective_user
-        return chat is not None and user is not None and chat.id in {self.settings.chat_id, user.id}
-
     def _first_words(self, file: File) -> str:
         return f"「{voice.shortened(file.wordings[0], 20)}」" if file.wordings else "（已撤回）"
-
-    async def _say(self, update: Update, text: str, rows: Rows = (), *, reply_to: int | None = None) -> None:
-        chat = update.effective_chat
-        assert chat is not None
-        await self.sender.say(chat.id, text, rows, reply_to=reply_to)
 
 
 def _confirmation(file: File, answer: str) -> tuple[str, Rows]:
@@ -359,6 +365,7 @@ def _answer_in(query: CallbackQuery) -> str:
     return answer
 
 
-async def _change_text(query: CallbackQuery, text: str, rows: Rows) -> None:
+async def change_text(query: CallbackQuery, text: str, rows: Rows) -> None:
+    """Another text and other buttons in the place of a message."""
     with suppress(BadRequest):  # it stands there already: two taps in a hurry
         await query.edit_message_text(text, reply_markup=markup(rows))

@@ -19,7 +19,7 @@ from starlette.types import Scope
 from bot import metrics, voice
 from bot.errors import HotlineError
 from bot.hotline import Hotline
-from bot.reload import Reloader
+from bot.lessons import Lessons
 from bot.store.figures import standing
 from bot.store.outbox import OutboxState
 from bot.web.chat import Chat, Unreadable
@@ -57,10 +57,11 @@ class Site:
     """The web application over one hotline; `streams` has to run beside it and be closed before the server stops."""
 
     def __init__(
-        self, hotline: Hotline, health: Callable[[], Health], hook: Hook | None = None, reloader: Reloader | None = None
+        self, hotline: Hotline, health: Callable[[], Health], hook: Hook | None = None, lessons: Lessons | None = None
     ) -> None:
         config = hotline.config
-        self.hotline, self.health, self.internal, self.reloader = hotline, health, config.web.internal, reloader
+        self.hotline, self.health, self.internal = hotline, health, config.web.internal
+        self.reloader = lessons.reloader if lessons else None
         key = signing_key(config.web)
         self.pages = Pages(config, hotline.clock)
         self.streams = Streams(hotline.store, config.web.streams)
@@ -70,7 +71,7 @@ class Site:
         routes = [
             *chat.routes(),
             *door.routes(),
-            *(Workshop(hotline, self.pages, door, reloader).routes() if reloader else []),
+            *(Workshop(hotline, self.pages, door, lessons).routes() if lessons else []),
             *console.routes(),
             *Library(hotline, self.pages, door).routes(),
             Mount("/static", _Kept(directory=STATIC)),

@@ -1,7 +1,7 @@
 """Admins' pages: what the bot learns from cases, the content's files, what went live, and taking it back."""
 
 import difflib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from bot import voice
 from bot.casework import File, Refused
 from bot.comparison import lines_of
 from bot.config import Person
@@ -16,11 +17,11 @@ from bot.content import edit
 from bot.edition import INTENTS, version_of
 from bot.errors import HotlineError
 from bot.hotline import Hotline
+from bot.lessons import Lessons
 from bot.rehearsal import Verdict
-from bot.reload import Reloader, Stale
-from bot.store import proposals, published
-from bot.store.proposals import ProposalState
-from bot.teaching import Kind, Proposal, checked, wordings
+from bot.reload import Stale
+from bot.store import published
+from bot.teaching import Kind, Proposal, wordings
 from bot.web.console import Form, read_form
 from bot.web.pages import Pages, whole
 from bot.web.signin import HOME, Page, SignIn
@@ -32,8 +33,9 @@ _MOST_DIFF = 400
 class Workshop:
     """Where content is changed; every change goes through the gate."""
 
-    def __init__(self, hotline: Hotline, pages: Pages, door: SignIn, reloader: Reloader) -> None:
-        self.hotline, self.pages, self.door, self.reloader = hotline, pages, door, reloader
+    def __init__(self, hotline: Hotline, pages: Pages, door: SignIn, lessons: Lessons) -> None:
+        self.hotline, self.pages, self.door = hotline, pages, door
+        self.lessons, self.reloader = lessons, lessons.reloader
         self.casework, self.store = hotline.casework, hotline.store
 
     def routes(self) -> list[Route]:
@@ -72,33 +74,27 @@ class Workshop:
         number, form = request.path_params["number"], await read_form(request)
         file = await self._case(number)
         try:
-            proposal = checked(self._proposal(file, form), self.hotline.dialogue.content)
+            proposal = self._proposal(file, form)
         except HotlineError as mistake:
             return await self._lesson(request, person, str(mistake), 409, form)
-        now = self.hotline.clock()
-        kept = await self.store.write(lambda c: proposals.add(c, number, proposal.as_json(), person.name, now))
+        kept = await self.lessons.propose(proposal, person.name)
         if person.role == "admin":
-            await self._approve([kept], person)
+            await self.lessons.approve([kept], person.name)
         return RedirectResponse(f"{HOME}/{number}/learn", 303)
 
     def _proposal(self, file: File, form: Form) -> Proposal:
-        case, kind = file.case, Kind(_one(form, "kind")) if _one(form, "kind") in list(Kind) else None
-        if kind is None:
+        kind = _one(form, "kind")
+        if kind not in list(Kind):
             raise Refused("请选要教什么")
-        answered_at = case.answered_at or self.hotline.clock()
-        office = self.casework.called(case.department) if case.department else "12345热线"
-        return Proposal(
-            kind,
-            tuple(_lines(form, "phrases")),
-            tuple(_lines(form, "checks")),
-            _one(form, "intent") if kind is Kind.PHRASE else _one(form, "key"),
-            _one(form, "title"),
-            _one(form, "department"),
-            _one(form, "region"),
-            case.answer or "",
-            office,
-            answered_at.astimezone(self.hotline.config.zone).date().isoformat(),
-            case.id,
+        return self.lessons.proposal(
+            file,
+            Kind(kind),
+            _lines(form, "phrases"),
+            _lines(form, "checks"),
+            intent=_one(form, "intent") if kind == Kind.PHRASE else _one(form, "key"),
+            title=_one(form, "title"),
+            department=_one(form, "department"),
+            region=_one(form, "region"),
         )
 
     async def _lesson(
@@ -106,16 +102,14 @@ class Workshop:
     ) -> Response:
         number = request.path_params["number"]
         file = await self._case(number)
-        async with self.store.reading() as connection:
-            made = await proposals.of_case(connection, number)
         phrases, checks = wordings(file.wordings)
         content = self.hotline.dialogue.content
         nearest = {title for title, _ in (file.questions[0].nearest if file.questions else ())}
         context = {
             **self._frame(request, person),
             "file": file,
-            "made": made,
-            "kinds": _KINDS,
+            "made": await self.lessons.of_case(number),
+            "kinds": voice.LESSONS,
             "states": _STATES,
             "intents": sorted(content.intents.items(), key=lambda one: one[1].title not in nearest),
             "departments": self.casework.departments,
@@ -139,41 +133,16 @@ class Workshop:
         if not chosen:
             return await self._proposals(request, person, "请先勾选", 409)
         if "reject" in form:
-            why = _one(form, "why")
-            for number in chosen:
-                await self._decide(number, ProposalState.REJECTED, person, why)
+            await self.lessons.reject(chosen, person.name, _one(form, "why"))
             return RedirectResponse(LEARN, 303)
-        refused = await self._approve(chosen, person)
+        refused = await self.lessons.approve(chosen, person.name)
         live = len(chosen) - len(refused)
         told = f"{live} 条已上线" + (f"，{len(refused)} 条没有上线，原因见下" if refused else "") + "。"
         return await self._proposals(request, person, told)
 
-    async def _approve(self, numbers: Sequence[int], person: Person) -> dict[int, str]:
-        async with self.store.reading() as connection:
-            waiting = {p.id: p for p in await proposals.listed(connection, (ProposalState.OPEN,))}
-        batch = [(n, Proposal.from_json(waiting[n].proposal)) for n in numbers if n in waiting]
-        try:
-            refused = await self.reloader.teach(batch, person.name)
-        except HotlineError as trouble:
-            refused = {n: str(trouble) for n, _ in batch}
-        for number, _ in batch:
-            if why := refused.get(number):
-                await self._note(number, why)
-            else:
-                await self._decide(number, ProposalState.LIVE, person)
-        return refused
-
-    async def _decide(self, number: int, state: ProposalState, person: Person, why: str = "") -> None:
-        now = self.hotline.clock()
-        await self.store.write(lambda c: proposals.decide(c, number, state, person.name, now, why))
-
-    async def _note(self, number: int, why: str) -> None:
-        await self.store.write(lambda c: proposals.note(c, number, why))
-
     async def _proposals(self, request: Request, person: Person, told: str = "", status: int = 200) -> Response:
-        async with self.store.reading() as connection:
-            waiting = await proposals.listed(connection, (ProposalState.OPEN,))
-        context = {**self._frame(request, person), "waiting": waiting, "kinds": _KINDS, "told": told}
+        waiting = await self.lessons.waiting()
+        context = {**self._frame(request, person), "waiting": waiting, "kinds": voice.LESSONS, "told": told}
         return self.pages.render("proposals.html", context, status)
 
     # ---- the files
@@ -331,7 +300,6 @@ class Workshop:
 
 
 _FIELDS = ("kind", "intent", "key", "title", "department", "region")
-_KINDS = {"phrase": "加问法", "intent": "新意图", "refuse": "这类不答"}
 _STATES = {"open": "待管理员同意", "live": "已上线", "rejected": "没有采纳"}
 
 

@@ -1,0 +1,133 @@
+"""Staff teach the bot from the card of a case, in their Telegram group."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.app import build_dialogue
+from bot.config import load_config
+from bot.edition import files_of, open_files
+from tests.conftest import World
+from tests.line import Line, RunningClock, open_line
+from tests.telegram_server import Sent, TelegramServer
+from tests.test_reload import CHECKS
+from tests.test_staff import ANNA, BERT, PEOPLE, STRANGER, Room, telegram  # noqa: F401
+
+UNKNOWN, OTHERWISE = "小区的充电桩由谁来装", "想装个充电桩该找哪个"
+ANSWER = "请带3份材料到大厅。"
+THERE, PROPOSED = "教机器人 · 事项 1", "安娜提议教机器人（事项 1）"
+
+
+@pytest.fixture
+async def line(world: World, telegram: TelegramServer, tmp_path: Path) -> AsyncIterator[Line]:  # noqa: F811
+    world.write("intents/checks/own.yaml", CHECKS)
+    world.write("intents/background.yaml", "lines:\n  - 今天天气不错\n")
+    settings = world.folder / "config.yaml"
+    settings.write_text(settings.read_text("utf-8") + PEOPLE, "utf-8")
+    config = load_config(settings, {})
+    files = files_of(config)
+    dialogue = build_dialogue(config, open_files(config, files)[0])
+    more = {"file": settings, "web__secret_file": tmp_path / "secret"}
+    database = f"sqlite:///{tmp_path}/hotline.db"
+    async with open_line(dialogue, telegram, database, RunningClock(), files, **more) as line:
+        yield line
+
+
+async def answered(line: Line, *wordings: str, answer: str = ANSWER) -> tuple[Room, Sent]:
+    """The room and the card of case 1, which asks all of that and is answered."""
+    room = Room(line)
+    for number, words in enumerate(wordings, 1):
+        await line.citizen(number).says(f"/human {words}")
+    for number in range(2, len(wordings) + 1):
+        await line.service.casework.merge(number, 1, "博特")
+    await line.service.casework.answer(1, answer, "博特")
+    return room, await room.card(1, "已答复")
+
+
+async def test_a_new_intent_is_taught_from_the_card_and_an_admin_puts_it_live(line: Line) -> None:
+    room, card = await answered(line, UNKNOWN)
+    await room.presses(ANNA, card, "教机器人")
+    assert await room.presses(ANNA, card, "新意图") == "归哪个部门？"
+    await room.presses(ANNA, card, "登记中心")
+    asked = await said(line, THERE)
+    assert "新意图「登记中心」" in asked.text
+    assert "再用别的说法写 2 句" in asked.text
+    assert "检查题" in (await room.replies(ANNA, asked, "装充电桩\n装充电桩要什么手续")).text, "one wording too few"
+    shown = await room.replies(ANNA, asked, "装充电桩\n装充电桩要什么手续\n请问充电桩怎么装才行")
+    assert shown.text.startswith(PROPOSED)
+    assert all(words in shown.text for words in ("「装充电桩」", ANSWER, UNKNOWN, "请问充电桩怎么装才行"))
+    assert await room.presses(ANNA, shown, "上线") == "这一步要管理员来做。"
+    first = line.service.hotline.version
+    assert "正在检查" in await room.presses(BERT, shown, "上线")
+    await line.telegram.until(lambda: "已上线（博特）" in room.text(shown))
+    assert line.service.hotline.version != first
+    heard = await line.citizen(7).says("装充电桩要什么手续")
+    assert ANSWER in heard.text
+    assert "工作人员的答复" in heard.text
+    assert room.buttons(shown) == {}
+
+
+async def test_what_asks_for_something_known_becomes_a_phrase_of_it(line: Line) -> None:
+    room, card = await answered(line, "大厅那边到底开不开", "大厅周末有没有开着", answer="大厅暂停。")
+    await room.presses(BERT, card, "教机器人")
+    assert await room.presses(BERT, card, "加问法「大厅开门」") == "请看一遍再上线"
+    shown = await said(line, "博特提议教机器人（事项 1）")
+    assert "问法：大厅那边到底开不开\n检查题：大厅周末有没有开着" in shown.text
+    await room.presses(BERT, shown, "上线")
+    await line.telegram.until(lambda: "已上线" in room.text(shown) or "没有上线" in room.text(shown))
+    assert "已上线（博特）" in room.text(shown), room.text(shown)
+    assert "大厅暂停" in (await line.citizen(7).says("大厅那边到底开不开")).text
+
+
+async def test_a_single_wording_is_asked_to_be_said_in_other_words(line: Line) -> None:
+    room, card = await answered(line, "大厅那边到底开不开", answer="大厅暂停。")
+    await room.presses(BERT, card, "教机器人")
+    await room.presses(BERT, card, "加问法「大厅开门」")
+    asked = await said(line, THERE)
+    assert "用别的说法写一句" in asked.text
+    assert "检查题：窗口还开吗" in (await room.replies(BERT, asked, "窗口还开吗")).text
+
+
+async def test_what_the_gate_refuses_says_why_and_can_be_turned_down(line: Line) -> None:
+    room, card = await answered(line, "着火点在哪边", "哪儿是着火点啊", answer="大厅暂停。")
+    await room.presses(BERT, card, "教机器人")
+    label = next(label for label in room.buttons(card) if label.startswith("加问法"))
+    await room.presses(BERT, card, label)
+    shown = await said(line, "博特提议教机器人（事项 1）")
+    line.service.casework.config.content.intents.joinpath("own.yaml").write_text("oops: [", "utf-8")
+    await room.presses(BERT, shown, "上线")
+    await line.telegram.until(lambda: "没有上线：" in room.text(shown))
+    assert set(room.buttons(shown)) == {"上线", "不采纳"}
+    assert await room.presses(BERT, shown, "不采纳") == "不采纳"
+    await line.telegram.until(lambda: "不采纳（博特）" in room.text(shown))
+    assert room.buttons(shown) == {}
+
+
+async def test_what_was_ignored_teaches_what_is_not_answered(line: Line) -> None:
+    room = Room(line)
+    await line.citizen(1).says("/human 给我讲个笑话听听")
+    card = await room.card(1, "待认领")
+    await room.presses(ANNA, card, "忽略")
+    await room.presses(ANNA, card, "不用答")
+    await room.card(1, "已忽略")
+    assert await room.presses(ANNA, card, "教机器人：这类不答") == "已提交给管理员"
+    shown = await said(line, PROPOSED)
+    await room.presses(BERT, shown, "上线")
+    await line.telegram.until(lambda: "已上线" in room.text(shown))
+    assert "给我讲个笑话听听" in line.service.casework.config.content.intents.joinpath("background.yaml").read_text(
+        "utf-8"
+    )
+
+
+async def test_a_stranger_teaches_nothing(line: Line) -> None:
+    room, card = await answered(line, UNKNOWN)
+    before = room.buttons(card)
+    assert await room.presses(STRANGER, card, "教机器人") == ""
+    assert room.buttons(card) == before
+
+
+async def said(line: Line, start: str) -> Sent:
+    """The last message in staff's chat that begins like that."""
+    await line.telegram.until(lambda: any(s.text.startswith(start) for s in line.telegram.sent))
+    return [s for s in line.telegram.sent if s.text.startswith(start)][-1]
