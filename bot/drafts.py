@@ -19,7 +19,7 @@ from bot.dialogue import Dialogue
 from bot.faq import Entry, Faq, Spot, Tell, Unusable
 from bot.gate import SAME_MEANING
 from bot.jsonschema import modeline
-from bot.masking import mask
+from bot.masking import MASKED, mask
 from bot.matching.encoder import Floats
 from bot.matching.matcher import Phrase
 from bot.matching.wording import Wording
@@ -34,7 +34,6 @@ UNKNOWN_DEPARTMENT = "待定"
 _LONGEST_TITLE = 12
 _EVERYWHERE = {"", "通用", "全部", "所有", "不限", "全国", "general"}
 _YES = {"是", "yes", "true", "1"}
-_MASKED = re.compile(r"«[^»]+»")
 _AT_ONCE, _ENCODED_AT_ONCE = 512, 64
 _MOST_WHERE = 10
 
@@ -202,7 +201,7 @@ class _Desk:
 
 
 def _kinds(masked: str) -> str:
-    return "、".join(dict.fromkeys(_MASKED.findall(masked)))
+    return "、".join(dict.fromkeys(MASKED.findall(masked)))
 
 
 def _day(text: str) -> str | None:
@@ -246,7 +245,7 @@ def _belong_together(one: Draft, other: Draft) -> bool:
 
 def _title(draft: Draft) -> str:
     shortest = min((text for text, _ in draft.phrases.values()), key=len)
-    return _MASKED.sub("", shortest).strip(" ?？。,，!！")[:_LONGEST_TITLE] or shortest[:_LONGEST_TITLE]
+    return MASKED.sub("", shortest).strip(" ?？。,，!！")[:_LONGEST_TITLE] or shortest[:_LONGEST_TITLE]
 
 
 # ---- what is nearly the same

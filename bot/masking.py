@@ -5,6 +5,9 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 
+MASKED = re.compile("«[^»]{1,12}»")
+"""What stands in the place of somebody's data."""
+
 
 def _shape(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE)

@@ -11,7 +11,7 @@ from bot.content import edit
 from bot.content.load import Content
 from bot.edition import INTENTS, KNOWLEDGE, Files
 from bot.errors import HotlineError
-from bot.masking import mask
+from bot.masking import MASKED, mask
 from bot.text import normalise
 from bot.yamlfile import Plain
 
@@ -20,7 +20,6 @@ CHECKS = f"{INTENTS}/checks/from_cases.yaml"
 BACKGROUND = f"{INTENTS}/background.yaml"
 STAFF = f"{KNOWLEDGE}/staff.yaml"
 _DOCUMENT = "staff"
-_MASKED = re.compile(r"«[^»]{1,12}»")
 _KEY = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 FEWEST_NEW = 2
 """A label with a single phrase answers only that phrase."""
@@ -85,7 +84,7 @@ def wordings(texts: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def unmasked(text: str) -> str:
     """A citizen's words without what stands for their data."""
-    return " ".join(_MASKED.sub("", mask(text)).split()).strip("，,。.、 ")
+    return " ".join(MASKED.sub("", mask(text)).split()).strip("，,。.、 ")
 
 
 def checked(proposal: Proposal, content: Content) -> Proposal:

@@ -51,6 +51,14 @@ def test_a_number_keeps_its_unit_and_a_name_stands_in_one_fact() -> None:
     assert unproved("拨 0513-85215110", [], [], ["0513-85215110"]) == []
 
 
+def test_what_counts_and_what_only_numbers_are_not_the_same() -> None:
+    article = "按照第17条办理，第12345号公告。"
+    assert unproved("17家银行", [article], [], []) == ["17"]
+    assert unproved("第十七条", [article], [], []) == []
+    assert unproved("第17条", ["17家银行"], [], []) == ["第17"]
+    assert unproved("第一时间答复，分第2批", ["先后两批"], [], []) == []
+
+
 def test_a_name_inside_brackets_is_judged_as_a_name_and_not_by_its_figures() -> None:
     assert unproved("「3+11」", ["执行「3+11」「14+7」"], [], []) == []
     assert unproved("「3+12」", ["执行「3+11」「14+7」"], [], []) == ["「3+12」"]

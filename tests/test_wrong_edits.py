@@ -78,6 +78,9 @@ def edits() -> Iterator[tuple[str, str, Edit]]:
         swap("  answers:\n", "  answers:\n    - {region: 南京市, text: 甲。, facts: [paper/loan]}\n"),
     )
     yield "empties a text", OWN, swap("text: 南京市有17家银行可以办。", "text: ''")
+    yield "leaves a masked number in an answer", OWN, swap("17家银行可以办", "17家银行可以办，请拨«固话»")
+    yield "leaves a masked number in a phrase", OWN, swap("- 不见面抵押", "- 不见面抵押«手机号»")
+    yield "takes an ordinal for a count", OWN, swap("17家银行可以办", "17家银行可以办，见第17条")
     yield "empties a phrase", OWN, swap("- 不见面抵押", "- ''")
     yield "writes one phrase under two intents", OWN, swap("- 不见面抵押", "- 大厅几点开门")
     yield "writes one intent twice", OWN, end("loan.remote:\n  title: 甲\n")

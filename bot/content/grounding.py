@@ -16,15 +16,16 @@ _DATE = re.compile(
 _PHONE = re.compile(r"\d{3,4}[- ]\d{7,8}|\d{7,12}")
 _UNITS = ("个工作日", "工作日", "小时", "分钟", "个月", "天", "周", "岁", "元", "%", "公里", "公顷", "亩")
 _UNIT = "|".join(_UNITS)
-_NUMBER = re.compile(rf"(\d+(?:,\d{{3}})*(?:\.\d+)?)\s*(万亿|万|亿|千|百)?\s*(?:多|余)?\s*({_UNIT})?")
+_NUMBER = re.compile(rf"(第\s*)?(\d+(?:,\d{{3}})*(?:\.\d+)?)\s*(万亿|万|亿|千|百)?\s*(?:多|余)?\s*({_UNIT})?")
 _COUNTERS = "家类项种个人次件期笔辆户倍宗级条支只份台"
-_SPOKEN = re.compile(rf"(?<![\d.])([一二两三四五六七八九十百千万亿零〇]+)\s*(?:余|多)?\s*({_UNIT}|[{_COUNTERS}])")
+_SPOKEN = re.compile(rf"(?<![\d.])(第)?([一二两三四五六七八九十百千万亿零〇]+)\s*(?:余|多)?\s*({_UNIT}|[{_COUNTERS}])")
+_ORDINAL = "第"
 _SCALES = {"百": 100, "千": 1000, "万": 10_000, "亿": 100_000_000, "万亿": 1_000_000_000_000}
 _DIGITS = {c: n for n, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 
 
 Amount = tuple[Decimal, str]
-"""A number and its unit; the unit is empty where it is a mere counter (17家, 17个)."""
+"""A number and its unit; the unit is empty where it is a mere counter (17家, 17个), and 第 where it counts nothing."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ def unproved(text: str, statements: Sequence[str], published: Iterable[str], fre
     missing += [w for digits, w in said.phones.items() if digits not in {*held.phones, *free_claims.phones}]
     missing += [_written(d) for d in said.dates if not any(_within(d, h) for h in held.dates)]
     known = {*held.amounts, *free_claims.amounts}
-    numbers = {number for number, _ in known}
-    missing += [f"{n:f}{u}" for n, u in said.amounts if (n, u) not in known and (u or n not in numbers)]
+    numbers = {number for number, unit in known if unit != _ORDINAL}
+    missing += [_told(n, u) for n, u in said.amounts if (n, u) not in known and (u or n not in numbers)]
     return sorted(missing)
 
 
@@ -61,7 +62,7 @@ def claims(text: str) -> Claims:
     dates, rest = _taken(_DATE, rest)
     phones, rest = _taken(_PHONE, rest)
     return Claims(
-        amounts=frozenset([*map(_amount, _NUMBER.finditer(rest)), *_spoken_amounts(rest)]),
+        amounts=frozenset(filter(_worth_proof, [*map(_amount, _NUMBER.finditer(rest)), *_spoken_amounts(rest)])),
         dates=frozenset(map(_date, dates)),
         names=names,
         phones={re.sub(r"\D", "", m[0]): m[0] for m in phones},
@@ -85,16 +86,25 @@ def _written(day: tuple[int, int, int]) -> str:
     return "".join(f"{part}{unit}" for part, unit in zip(day, "年月日", strict=True) if part)
 
 
+def _worth_proof(amount: Amount) -> bool:
+    """第一时间 and 第二种 prove nothing, however they are written."""
+    return amount[1] != _ORDINAL or amount[0] >= 10
+
+
+def _told(number: Decimal, unit: str) -> str:
+    return f"{unit}{number:f}" if unit == _ORDINAL else f"{number:f}{unit}"
+
+
 def _amount(found: re.Match[str]) -> Amount:
-    number = Decimal(found[1].replace(",", "")) * _SCALES.get(found[2] or "", 1)
-    return number.normalize(), found[3] or ""
+    number = Decimal(found[2].replace(",", "")) * _SCALES.get(found[3] or "", 1)
+    return number.normalize(), _ORDINAL if found[1] else found[4] or ""
 
 
 def _spoken_amounts(text: str) -> Iterable[Amount]:
     """十七家, 七十万笔, 三天; 一个 and the like are too common to prove anything."""
     for found in _SPOKEN.finditer(text):
-        unit = found[2] if found[2] in _UNITS else ""
-        value = _read_numeral(found[1])
+        unit = _ORDINAL if found[1] else found[3] if found[3] in _UNITS else ""
+        value = _read_numeral(found[2])
         if unit or value >= 10:
             yield Decimal(value).normalize(), unit
 

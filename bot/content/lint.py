@@ -10,6 +10,7 @@ from bot.content.load import Content
 from bot.content.models import GENERAL, Answer, Intent
 from bot.content.regions import Gazetteer
 from bot.errors import Problem
+from bot.masking import MASKED
 from bot.schema import closest
 from bot.text import normalise
 
@@ -83,6 +84,9 @@ def _answers(content: Content, key: str, intent: Intent, rules: Rules) -> Iterat
         if answer.region != GENERAL and answer.region not in places and "regions" not in content.unreadable:
             known = closest(answer.region, list(places)) or ";请先写进 regions.yaml"
             yield content.problem("intent", key, ("answers", n, "region"), f"没有地区「{answer.region}」{known}")
+        if masked := MASKED.search(answer.text):
+            message = f"答复里还留着「{masked[0]}」,市民会照样看到;请写全,或改写这一句"
+            yield content.problem("intent", key, ("answers", n, "text"), message)
         if len(answer.text) > rules.max_answer_characters:
             message = f"答复有 {len(answer.text)} 字,超过 {rules.max_answer_characters} 字;请缩短到手机一屏"
             yield content.problem("intent", key, ("answers", n, "text"), message, is_warning=True)
@@ -118,6 +122,9 @@ def _phrases(content: Content) -> Iterator[Problem]:
             if not bare:
                 yield content.problem(kind, key, ("phrases", n), f"问法「{phrase}」里没有文字;请改正或删掉")
                 continue
+            if masked := MASKED.search(phrase):
+                message = f"问法「{phrase}」里还留着「{masked[0]}」;请删掉这几个字"
+                yield content.problem(kind, key, ("phrases", n), message)
             other_kind, other, position = owners.setdefault(bare, (kind, key, n))
             if other != key:
                 sheet, start = content.places[other_kind, other]
