@@ -19,7 +19,7 @@ from bot.matching.calibration import Forecast, Mix, Thresholds, forecast
 from bot.matching.encoder import E5Encoder, LexicalEncoder, UseEncoder, make_encoders
 from bot.matching.matcher import EXACT, Kind, Match, Matcher, Material, Phrase, Verdict, build_index
 from bot.matching.refit import refit
-from bot.matching.space import RIDGE, RIDGE_WEIGHT, Vectors, fit, kernel
+from bot.matching.space import RIDGE, RIDGE_WEIGHT, Vectors, fit, kernel, variations
 from bot.matching.wording import Wording
 from tests.conftest import ROOT
 
@@ -62,6 +62,13 @@ def test_fitting_twice_gives_the_same_to_the_last_bit() -> None:
     a, b = matcher().index, matcher().index
     assert all(np.array_equal(getattr(a, f), getattr(b, f)) for f in ("whitener", "rows", "weights", "learnt"))
     assert np.array_equal(a.forecast.right, b.forecast.right)
+
+
+def test_one_phrase_more_changes_at_most_one_of_the_variations_that_shape_the_space() -> None:
+    texts = [f"第{n}件事要怎么办理才好" for n in range(1000)]
+    before, after = (set(zip(*variations(some, ["请问"]), strict=True)) for some in (texts, ["新的一句问法", *texts]))
+    assert len(before) == 600
+    assert len(before - after) <= 2  # padded and shortened
 
 
 def test_adjustments_move_labels() -> None:

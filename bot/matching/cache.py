@@ -18,7 +18,7 @@ from bot.matching.encoder import Encoder, Floats
 from bot.matching.matcher import Index, Material, Phrase, build_index
 from bot.matching.refit import refit
 
-FORMAT = "8"
+FORMAT = "9"
 """Raised when the fit changes, so that older files are not used."""
 KEPT_FITS = 6
 
