@@ -29,11 +29,12 @@ def build_dialogue(
     *,
     like: Dialogue | None = None,
     encoders: Sequence[Encoder] = (),
+    proposed: bool = False,
 ) -> Dialogue:
     """The dialogue over this content; fits the matcher, after calling `before_fit`, unless that was done before.
 
     `like`: a dialogue over nearly the same content, whose space takes in the new phrases: seconds instead of minutes.
-    `encoders`: in place of those that the settings name.
+    `encoders`: in place of those that the settings name. `proposed`: in the spaces that `propose_spaces` fitted.
     """
     stuff, settings = _stuff(content), config.matching
     mix = Mix(settings.mix_wrong, settings.mix_near, settings.mix_far)
@@ -42,7 +43,8 @@ def build_dialogue(
     most = settings.remembered_answers
     for encoder in reversed(encoders or [Remembered(e, most) for e in make_encoders(settings.encoder)]):
         cache = Cache(settings.cache, encoder)
-        index = cache.index(stuff.phrases, stuff.background, stuff.lead, before_fit, known.get(encoder.version))
+        material = stuff.phrases, stuff.background, stuff.lead
+        index = cache.propose(*material) if proposed else cache.index(*material, before_fit, known.get(encoder.version))
         above = index.forecast.thresholds(settings.target, mix, settings.false_alarms, settings.topic_margin)
         matcher = Matcher(stuff.phrases, encoder, index, above, matcher, stuff.background)
     assert matcher is not None
@@ -56,25 +58,36 @@ def build_dialogue(
     return Dialogue(content, matcher, stuff.wording, limits)
 
 
-def is_fitted(config: Config, content: Content) -> bool:
-    """Whether the matcher of this content has a space of its own on disk, and not only one like another's."""
-    stuff, settings = _stuff(content), config.matching
-    caches = (Cache(settings.cache, encoder) for encoder in make_encoders(settings.encoder))
-    return all(cache.is_fitted(stuff.phrases, stuff.background, stuff.lead) for cache in caches)
+def is_settled(config: Config, content: Content) -> bool:
+    """Whether the matcher of this content has a space of its own, or keeps another's because its own was refused."""
+    stuff = _stuff(content)
+    return all(cache.is_settled(stuff.phrases, stuff.background, stuff.lead) for cache in _caches(config))
 
 
-def fit(config: Config, content: Content) -> None:
-    """Gives it one: minutes, and the cache has it afterwards."""
-    stuff, settings = _stuff(content), config.matching
-    for encoder in make_encoders(settings.encoder):
-        Cache(settings.cache, encoder).fit(stuff.phrases, stuff.background, stuff.lead)
+def propose_spaces(config: Config, content: Content) -> None:
+    """Fits such a space, minutes; no start takes it before `accept_spaces`."""
+    stuff = _stuff(content)
+    for cache in _caches(config):
+        cache.propose(stuff.phrases, stuff.background, stuff.lead)
 
 
-def forget_fit(config: Config, content: Content) -> None:
-    """Takes that back: the next start has the space that was there before."""
-    stuff, settings = _stuff(content), config.matching
-    for encoder in make_encoders(settings.encoder):
-        Cache(settings.cache, encoder).forget(stuff.phrases, stuff.background, stuff.lead)
+def accept_spaces(config: Config, content: Content) -> None:
+    """What was proposed is used from now on."""
+    stuff = _stuff(content)
+    for cache in _caches(config):
+        cache.accept(stuff.phrases, stuff.background, stuff.lead)
+
+
+def refuse_spaces(config: Config, content: Content) -> None:
+    """What was proposed is gone."""
+    stuff = _stuff(content)
+    for cache in _caches(config):
+        cache.refuse(stuff.phrases, stuff.background, stuff.lead)
+
+
+def _caches(config: Config) -> list[Cache]:
+    settings = config.matching
+    return [Cache(settings.cache, encoder) for encoder in make_encoders(settings.encoder)]
 
 
 @dataclass(frozen=True)

@@ -20,28 +20,34 @@ _TURN_SECONDS = 0.0005
 
 def hand_over(dialogue: Dialogue, path: Path, encoders: Sequence[Encoder]) -> None:
     """Writes it down; its encoders stay here, each knows its own by the version."""
-    names = {id(encoder): encoder.version for encoder in encoders}
-
-    class Pickler(pickle.Pickler):
-        def persistent_id(self, thing: object) -> str | None:
-            return names.get(id(thing))
-
     with path.open("wb") as file:
-        Pickler(file, pickle.HIGHEST_PROTOCOL).dump(dialogue)
+        _Pickler(file, encoders).dump(dialogue)
 
 
 def take_over(path: Path, encoders: Sequence[Encoder]) -> Dialogue:
     """What was written down, in small pieces with pauses between them; only for files that `hand_over` wrote."""
-    known = {encoder.version: encoder for encoder in encoders}
-
-    class Unpickler(pickle.Unpickler):
-        def persistent_load(self, name: str) -> Encoder:
-            return known[name]
-
     with path.open("rb") as file, _in_passing():
-        dialogue = Unpickler(_Unhurried(file)).load()
+        dialogue = _Unpickler(_Unhurried(file), encoders).load()
     assert isinstance(dialogue, Dialogue)
     return dialogue
+
+
+class _Pickler(pickle.Pickler):
+    def __init__(self, file: io.BufferedWriter, encoders: Sequence[Encoder]) -> None:
+        super().__init__(file, pickle.HIGHEST_PROTOCOL)
+        self._names = {id(encoder): encoder.version for encoder in encoders}
+
+    def persistent_id(self, thing: object) -> str | None:
+        return self._names.get(id(thing))
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: "_Unhurried", encoders: Sequence[Encoder]) -> None:
+        super().__init__(file)
+        self._known = {encoder.version: encoder for encoder in encoders}
+
+    def persistent_load(self, name: str) -> Encoder:
+        return self._known[name]
 
 
 class _Unhurried:

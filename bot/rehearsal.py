@@ -2,15 +2,16 @@
 
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
-from bot.app import build_dialogue, forget_fit, is_fitted, rules, usable
+from bot.app import accept_spaces, build_dialogue, is_settled, refuse_spaces, rules, usable
 from bot.comparison import Comparison, compare
 from bot.config import Config
 from bot.content.lint import dangling, lint
@@ -24,6 +25,8 @@ from bot.health import Health, health
 from bot.matching.encoder import Encoder, Floats, make_encoders
 from bot.store.usage import Usage
 
+P = ParamSpec("P")
+T = TypeVar("T")
 _NICENESS = 10
 _KEPT = 3
 _MOST_REMEMBERED = 50_000
@@ -109,19 +112,20 @@ class Stage:
             dialogue.step(Question(text, now))
         hand_over(dialogue, path, self.encoders)
 
-    def has_own_space(self, live: Files) -> bool:
-        """Whether a space was fitted for what is live; the one it has until then is kept for comparison."""
-        return is_fitted(self.config, self._dialogue(live).content)
+    def needs_space(self, live: Files) -> bool:
+        """Whether what is live has only borrowed its space, and its own was not refused before."""
+        return not is_settled(self.config, self._dialogue(live).content)
 
     def compare_spaces(self, live: Files, real: Sequence[str]) -> Verdict:
-        """Whether the space that was fitted for what is live may take the place of the one it has; else it is gone."""
+        """Whether the space proposed for what is live takes the place of the one it has; refused, it is gone."""
         version, old = version_of(live), self._dialogue(live)
-        new = build_dialogue(self.config, old.content, encoders=self.encoders)
+        new = build_dialogue(self.config, old.content, encoders=self.encoders, proposed=True)
         found = compare(old, new, real, datetime.now(self.config.zone))
         refusals = found.refusals(self.config.content.gate_drop)
         if refusals:
-            forget_fit(self.config, old.content)
+            refuse_spaces(self.config, old.content)
         else:
+            accept_spaces(self.config, old.content)
             self._dialogues[version] = new
         return Verdict(version, refusals=tuple(refusals), comparison=found)
 
@@ -190,43 +194,7 @@ def set_up(config: Config) -> None:
     _STAGE = Stage(config)
 
 
-def rehearse(live: Files | None, draft: Files, real: Sequence[str]) -> Verdict:
-    """The same on that process's own stage."""
+def perform(work: Callable[Concatenate[Stage, P], T], *arguments: P.args, **named: P.kwargs) -> T:
+    """Does it on that process's own stage."""
     assert _STAGE is not None
-    return _STAGE.rehearse(live, draft, real)
-
-
-def try_out(live: Files, draft: Files, question: str, region: str) -> tuple[Reply | None, str]:
-    """The same on that process's own stage."""
-    assert _STAGE is not None
-    return _STAGE.try_out(live, draft, question, region)
-
-
-def examine(live: Files, usage: Usage, today: date) -> Health:
-    """The same on that process's own stage."""
-    assert _STAGE is not None
-    return _STAGE.examine(live, usage, today)
-
-
-def pass_on(live: Files, lately: Sequence[str], path: Path) -> None:
-    """The same on that process's own stage."""
-    assert _STAGE is not None
-    _STAGE.pass_on(live, lately, path)
-
-
-def has_own_space(live: Files) -> bool:
-    """The same on that process's own stage."""
-    assert _STAGE is not None
-    return _STAGE.has_own_space(live)
-
-
-def compare_spaces(live: Files, real: Sequence[str]) -> Verdict:
-    """The same on that process's own stage."""
-    assert _STAGE is not None
-    return _STAGE.compare_spaces(live, real)
-
-
-def prepare(live: Files) -> None:
-    """The same on that process's own stage."""
-    assert _STAGE is not None
-    _STAGE.prepare(live)
+    return work(_STAGE, *arguments, **named)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -10,10 +11,12 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeVar
+from time import monotonic
+from typing import Concatenate, ParamSpec, TypeVar
 
 from watchfiles import awatch
 
@@ -24,7 +27,7 @@ from bot.errors import HotlineError, Problem
 from bot.handover import take_over
 from bot.health import RECENT_DAYS, Health
 from bot.hotline import Hotline
-from bot.rehearsal import Verdict, compare_spaces, examine, has_own_space, pass_on, prepare, rehearse, set_up, try_out
+from bot.rehearsal import Stage, Verdict, perform, set_up
 from bot.store import published
 from bot.store.record import recent_words
 from bot.store.usage import UsageOfIntents
@@ -38,8 +41,10 @@ _SETTLE_SECONDS = 0.2
 _MOST_SETTLING = 20
 _FIT_AFTER_SECONDS = 5.0
 _WARMED_UP = 200
+_AGAIN_SECONDS = 60.0
 _REHEARSE_AFTER_SECONDS = 30.0
 """Long after the start what is live is put on the stage, in its own time: the first change takes no longer then."""
+P = ParamSpec("P")
 T = TypeVar("T")
 Tell = Callable[[str], Awaitable[None]]
 log = logging.getLogger(__name__)
@@ -70,6 +75,7 @@ class Reloader:
         self.config, self.hotline, self.store, self.clock, self.tell = config, hotline, hotline.store, clock, tell
         self.live: Files = files
         self.trouble: Trouble | None = None
+        self._again_at = math.inf
         self._one_at_a_time = asyncio.Lock()
         self._told = ""
         self._stage: ProcessPoolExecutor | None = None
@@ -100,28 +106,21 @@ class Reloader:
 
     async def look(self) -> None:
         """Takes up what is on disk, unless it is live or was refused already."""
-        files = await self.on_disk()
-        version = version_of(files)
-        if version == self.version:
-            self._clear()
+        if self._is_known(version_of(await self.on_disk())):
             return
-        if self.trouble and self.trouble.version == version:
-            return
-        with _errors_logged():
-            await self.take_up(await self._settled(files), FILES, "")
-
-    async def take_up(self, files: Files, who: str, why: str) -> Verdict:
-        """Gates a content and makes it live where nothing speaks against it; what became of it."""
         async with self._one_at_a_time:
+            files = await self._settled()
             version = version_of(files)
-            if version == self.version:
-                return Verdict(version)
-            verdict = await self._judged(files)
-            if verdict.may_go_live:
-                await self._go_live(files, verdict, who, why)
-            elif who == FILES:
+            if self._is_known(version):
+                return
+            self._again_at = math.inf
+            try:
+                verdict = await self._taken_up(files, FILES, "")
+            except HotlineError as error:  # not the content's fault: it is tried again
+                verdict = Verdict(version, refusals=(str(error),))
+                self._again_at = monotonic() + _AGAIN_SECONDS
+            if not verdict.may_go_live:
                 await self._refuse(verdict)
-            return verdict
 
     async def on_disk(self) -> dict[str, bytes]:
         """The files as they are now."""
@@ -130,11 +129,11 @@ class Reloader:
     async def rehearse(self, files: Files) -> Verdict:
         """What would become of a content; nothing does."""
         real = await recent_words(self.store, self.config.content.gate_questions)
-        return await self._on_stage(rehearse, dict(self.live), dict(files), real)
+        return await self._on_stage(Stage.rehearse, dict(self.live), dict(files), real)
 
     async def try_out(self, files: Files, question: str, region: str) -> tuple[Reply | None, str]:
         """What a draft would reply and why; nothing, and its mistakes, where it cannot be used."""
-        return await self._on_stage(try_out, dict(self.live), dict(files), question, region)
+        return await self._on_stage(Stage.try_out, dict(self.live), dict(files), question, region)
 
     async def health(self) -> Health:
         """How healthy what is live is; some seconds, once a day and version."""
@@ -142,42 +141,13 @@ class Reloader:
         key = (self.version, now.date())
         if self._health is None or self._health[0] != key:
             usage = await UsageOfIntents(self.store).since(now - timedelta(RECENT_DAYS))
-            self._health = key, await self._on_stage(examine, dict(self.live), usage, now.date())
+            self._health = key, await self._on_stage(Stage.examine, dict(self.live), usage, now.date())
         return self._health[1]
-
-    async def change(self, before: Files, after: Files, who: str, why: str) -> Verdict:
-        """Puts files on disk and live, gated; raises Stale when the folders no longer hold `before`."""
-        if version_of(await self.on_disk()) != version_of(before):
-            raise Stale("文件刚被别人改过,请重新打开再改")
-        verdict = await self.take_up(after, who, why)
-        if verdict.may_go_live:
-            await asyncio.to_thread(write_changes, self.config, before, after)
-        return verdict
 
     async def teach(self, batch: Sequence[tuple[int, Proposal]], who: str) -> dict[int, str]:
         """Puts proposals live, as many as may; for the others, by number, why not."""
-        refused: dict[int, str] = {}
-        files, fit = await self.on_disk(), list[tuple[int, Proposal]]()
-        if version_of(files) != self.version:
-            return {number: "文件夹里有还没上线的改动,请先改好" for number, _ in batch}
-        after, content = files, self.hotline.dialogue.content
-        for number, proposal in batch:
-            try:
-                after = taught(after, checked(proposal, content), content)
-                fit.append((number, proposal))
-            except HotlineError as mistake:
-                refused[number] = str(mistake)
-        if not fit:
-            return refused
-        why = "、".join(f"事项 {proposal.case}" for _, proposal in fit)
-        verdict = await self.change(files, after, who, why)
-        if verdict.may_go_live:
-            return refused
-        if len(fit) == 1:
-            return {**refused, fit[0][0]: "；".join([*map(str, verdict.errors), *verdict.refusals])}
-        for half in (fit[: len(fit) // 2], fit[len(fit) // 2 :]):  # the bad ones must not hold up the good ones
-            refused |= await self.teach(half, who)
-        return refused
+        async with self._one_at_a_time:
+            return await self._taught(batch, who)
 
     async def undo(self, number: int, who: str) -> published.Version:
         """Puts an earlier version back, on disk and live; raises HotlineError when it is not kept any more."""
@@ -193,10 +163,11 @@ class Reloader:
 
     async def save(self, name: str, opened: bytes | None, body: bytes, who: str, why: str) -> Verdict:
         """Puts one file on disk and live, gated; raises Stale when it is no longer what was `opened`."""
-        now = await self.on_disk()
-        if now.get(name) != opened:
-            raise Stale("这个文件刚被别人改过")
-        return await self.change(now, {**now, name: body}, who, why)
+        async with self._one_at_a_time:
+            now = await self.on_disk()
+            if now.get(name) != opened:
+                raise Stale("这个文件刚被别人改过")
+            return await self._changed(now, {**now, name: body}, who, why)
 
     async def close(self) -> None:
         """Ends what is being tried out."""
@@ -213,11 +184,64 @@ class Reloader:
     async def _prepare(self) -> None:
         await asyncio.sleep(_REHEARSE_AFTER_SECONDS)
         with _errors_logged():
-            await self._on_stage(prepare, dict(self.live))
-        self._fit_later(self.live)  # the last fit may have been ended before it was through
+            await self._on_stage(Stage.prepare, dict(self.live))
+        if self._fitting is None or self._fitting.done():  # the last fit may have been ended before it was through
+            self._fit_later(self.live)
 
-    async def _settled(self, files: Files) -> Files:
+    # what follows is done by one at a time
+
+    async def _taken_up(self, files: Files, who: str, why: str) -> Verdict:
+        version = version_of(files)
+        if version == self.version:
+            self._clear()
+            return Verdict(version)
+        verdict = await self._judged(files)
+        if verdict.may_go_live:
+            await self._go_live(files, verdict, who, why)
+        return verdict
+
+    async def _changed(self, before: Files, after: Files, who: str, why: str) -> Verdict:
+        if version_of(await self.on_disk()) != version_of(before):
+            raise Stale("文件刚被别人改过,请重新打开再改")
+        verdict = await self._taken_up(after, who, why)
+        if verdict.may_go_live:
+            await asyncio.to_thread(write_changes, self.config, before, after)
+        return verdict
+
+    async def _taught(self, batch: Sequence[tuple[int, Proposal]], who: str) -> dict[int, str]:
+        refused: dict[int, str] = {}
+        files, fit = await self.on_disk(), list[tuple[int, Proposal]]()
+        if version_of(files) != self.version:
+            return {number: "文件夹里有还没上线的改动,请先改好" for number, _ in batch}
+        after, content = files, self.hotline.dialogue.content
+        for number, proposal in batch:
+            try:
+                after = taught(after, checked(proposal, content), content)
+                fit.append((number, proposal))
+            except HotlineError as mistake:
+                refused[number] = str(mistake)
+        if not fit:
+            return refused
+        why = "、".join(f"事项 {proposal.case}" for _, proposal in fit)
+        verdict = await self._changed(files, after, who, why)
+        if verdict.may_go_live:
+            return refused
+        if len(fit) == 1:
+            return {**refused, fit[0][0]: "；".join([*map(str, verdict.errors), *verdict.refusals])}
+        for half in (fit[: len(fit) // 2], fit[len(fit) // 2 :]):  # the bad ones must not hold up the good ones
+            refused |= await self._taught(half, who)
+        return refused
+
+    def _is_known(self, version: str) -> bool:
+        """Whether there is nothing to do about what is on disk."""
+        if version == self.version:
+            self._clear()
+            return True
+        return bool(self.trouble and self.trouble.version == version and monotonic() < self._again_at)
+
+    async def _settled(self) -> Files:
         """The files once nobody is writing any more: an editor saves in several steps."""
+        files = await self.on_disk()
         for _ in range(_MOST_SETTLING):
             await asyncio.sleep(_SETTLE_SECONDS)
             now = await self.on_disk()
@@ -233,16 +257,22 @@ class Reloader:
                 return Verdict(version)  # undone, or saved as it was: it has been through the gate
         return await self.rehearse(files)
 
-    async def _on_stage(self, work: Callable[..., T], *arguments: object) -> T:
+    async def _on_stage(self, work: Callable[Concatenate[Stage, P], T], *arguments: P.args, **named: P.kwargs) -> T:
+        """What the second process makes of it; raises HotlineError whatever goes wrong there."""
         if self._stage is None:
             context = get_context("spawn")
             self._stage = ProcessPoolExecutor(1, context, initializer=set_up, initargs=(self.config,))
-        loop = asyncio.get_running_loop()
+        job = partial(perform, work, *arguments, **named)
         try:
-            return await loop.run_in_executor(self._stage, work, *arguments)
+            return await asyncio.get_running_loop().run_in_executor(self._stage, job)
+        except HotlineError:
+            raise
         except BrokenProcessPool:
             self._stage = None
-            raise HotlineError("试运行的进程意外结束;改动没有上线,请再存一次") from None
+            raise HotlineError("试运行的进程意外结束;改动没有上线") from None
+        except Exception as error:
+            log.exception("rehearsal")
+            raise HotlineError(f"试运行出错({type(error).__name__});改动没有上线,详情见日志") from error
 
     async def _go_live(self, files: Files, verdict: Verdict, who: str, why: str) -> None:
         dialogue = await self._taken_over(files)
@@ -262,8 +292,12 @@ class Reloader:
         encoders = [m.encoder for m in (now.matcher, now.matcher.second) if m]
         with TemporaryDirectory(prefix="hotline-") as folder:
             path = Path(folder) / "dialogue"
-            await self._on_stage(pass_on, dict(files), now.asked_lately(_WARMED_UP), path)
-            return await asyncio.to_thread(take_over, path, encoders)
+            await self._on_stage(Stage.pass_on, dict(files), now.asked_lately(_WARMED_UP), path)
+            try:
+                return await asyncio.to_thread(take_over, path, encoders)
+            except Exception as error:  # such as an encoder that was updated since the start
+                log.exception("content is not taken over")
+                raise HotlineError(f"换不上新内容({type(error).__name__});请重新启动 hotline serve") from error
 
     async def _refuse(self, verdict: Verdict) -> None:
         errors = tuple(verdict.errors)
@@ -277,7 +311,7 @@ class Reloader:
                 await self.tell(text)
 
     def _clear(self) -> None:
-        self.trouble, self._told = None, ""
+        self.trouble, self._told, self._again_at = None, "", math.inf
 
     def _fit_later(self, files: Files) -> None:
         """A space of its own, in its own time: until then the new phrases live in the last one's."""
@@ -288,7 +322,7 @@ class Reloader:
     async def _fit(self, files: Files) -> None:
         await asyncio.sleep(_FIT_AFTER_SECONDS)
         with _errors_logged():
-            if self.config.file is None or await self._on_stage(has_own_space, dict(files)):
+            if self.config.file is None or not await self._on_stage(Stage.needs_space, dict(files)):
                 return
             if await self._fitted_aside(self.config.file):
                 async with self._one_at_a_time:
@@ -312,7 +346,7 @@ class Reloader:
         if version != self.version:
             return
         real = await recent_words(self.store, self.config.content.gate_questions)
-        verdict = await self._on_stage(compare_spaces, dict(files), real)
+        verdict = await self._on_stage(Stage.compare_spaces, dict(files), real)
         if not verdict.may_go_live:
             log.info("content %s keeps the space it has: %s", version, "; ".join(verdict.refusals))
             return

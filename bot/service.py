@@ -1,6 +1,7 @@
 """`hotline serve`: everything in one event loop, opened from the bottom up and closed in reverse."""
 
 import asyncio
+import gc
 import logging
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime, time, timedelta
@@ -115,6 +116,9 @@ class Service:
         count = await self.store.write(work, long=True)
         await self.casework.close_old()
         log.info("tidied: %s questions forgotten", count)
+        gc.unfreeze()  # what was frozen by day and is garbage by now
+        gc.collect()
+        gc.freeze()
 
     async def _publish(self, reloader: Reloader) -> None:
         """What the first start answers with is the first version."""

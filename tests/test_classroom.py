@@ -8,11 +8,12 @@ import pytest
 from bot.app import build_dialogue
 from bot.config import load_config
 from bot.edition import files_of, open_files
+from bot.store.cases import Filter
 from tests.conftest import World
 from tests.line import Line, RunningClock, open_line
 from tests.telegram_server import Sent, TelegramServer
 from tests.test_reload import CHECKS
-from tests.test_staff import ANNA, BERT, PEOPLE, STRANGER, Room, telegram  # noqa: F401
+from tests.test_staff import ANNA, BERT, PEOPLE, ROOM, STRANGER, Room, telegram  # noqa: F401
 
 UNKNOWN, OTHERWISE = "小区的充电桩由谁来装", "想装个充电桩该找哪个"
 ANSWER = "请带3份材料到大厅。"
@@ -120,11 +121,119 @@ async def test_what_was_ignored_teaches_what_is_not_answered(line: Line) -> None
     )
 
 
-async def test_a_stranger_teaches_nothing(line: Line) -> None:
+async def taught_both(line: Line, room: Room, *proposals: Sent) -> None:
+    for shown in proposals:
+        line.telegram.tap(ROOM, shown.message_id, room.buttons(shown)["上线"], user=BERT)
+    await line.telegram.until(lambda: all("已上线（博特）" in room.text(shown) for shown in proposals), 60)
+
+
+async def test_two_who_are_put_live_one_after_the_other_are_both_learnt(line: Line) -> None:
+    room, shown = Room(line), []
+    for number, (words, title) in enumerate({UNKNOWN: "装充电桩", "学校门口谁来疏导交通": "护学岗"}.items(), 1):
+        await line.citizen(number).says(f"/human {words}")
+        await line.service.casework.assign(number, "registration", "博特")
+        await line.service.casework.answer(number, ANSWER, "博特")
+        card = await room.card(number, "已答复")
+        await room.presses(BERT, card, "教机器人")
+        await room.presses(BERT, card, "新意图")
+        asked = await said(line, f"教机器人 · 事项 {number}")
+        shown.append(await room.replies(BERT, asked, f"{title}\n问问{title}的事\n{title}归谁管呢"))
+    await taught_both(line, room, *shown)
+    assert {"case.n1", "case.n2"} <= line.service.hotline.dialogue.content.intents.keys()
+    own = line.service.casework.config.content.intents.joinpath("from_cases.yaml").read_text("utf-8")
+    assert all(key in own for key in ("case.n1", "case.n2"))
+
+
+async def test_while_it_is_checked_nobody_decides_otherwise(line: Line) -> None:
+    room, shown = await proposed(line)
+    assert line.service.edge
+    assert line.service.edge.classroom
+    turn_down = room.buttons(shown)["不采纳"]
+    await room.presses(BERT, shown, "上线")
+    before = len(room.toasts)
+    line.telegram.tap(ROOM, shown.message_id, turn_down, user=BERT)
+    await line.telegram.until(lambda: len(room.toasts) > before)
+    assert "正在检查" in room.toasts[-1]
+    await line.telegram.until(lambda: "已上线" in room.text(shown))
+    (kept,) = await line.service.edge.classroom.lessons.of_case(1)
+    assert kept.state == "live"
+
+
+async def test_an_answer_that_was_changed_since_is_not_taught(line: Line) -> None:
+    room, shown = await proposed(line)
+    await line.service.casework.reopen(1, "博特")
+    await line.service.casework.answer(1, "不用材料，网上就能办。", "博特")
+    await room.presses(BERT, shown, "上线")
+    await line.telegram.until(lambda: "没有上线：" in room.text(shown))
+    assert "后来改了" in room.text(shown)
+
+
+async def test_the_same_proposed_twice_waits_once(line: Line) -> None:
+    room, _ = await proposed(line)
+    asked = await said(line, THERE)
+    again = await room.replies(ANNA, asked, TOLD)
+    assert line.service.edge
+    assert line.service.edge.classroom
+    assert len(await line.service.edge.classroom.lessons.waiting()) == 1
+    await taught_both(line, room, again)
+
+
+async def test_a_reply_to_the_complaint_counts_as_well(line: Line) -> None:
     room, card = await answered(line, UNKNOWN)
-    before = room.buttons(card)
-    assert await room.presses(STRANGER, card, "教机器人") == ""
-    assert room.buttons(card) == before
+    await room.presses(ANNA, card, "教机器人")
+    await room.presses(ANNA, card, "新意图")
+    await room.presses(ANNA, card, "登记中心")
+    complaint = await room.replies(ANNA, await said(line, THERE), "装充电桩")
+    assert (await room.replies(ANNA, complaint, TOLD)).text.startswith(PROPOSED)
+    hint = await room.replies(ANNA, await said(line, PROPOSED), "标题改成充电桩")
+    assert "请回复" in hint.text
+    assert len(await line.service.casework.listed(Filter())) == 0, "no case was opened by staff's own words"
+
+
+async def test_what_staff_propose_in_private_is_shown_to_the_admins_in_the_group(line: Line) -> None:
+    await answered(line, UNKNOWN, "充电桩要装得找谁", "请问充电桩怎么装才行")
+    anna = line.citizen(ANNA)
+    await anna.says("/case 1")
+    await anna.telegram.until(lambda: "教机器人" in anna.last.buttons)
+    card = anna.last
+    anna.press("教机器人")
+    await line.telegram.until(lambda: any("加问法" in b for b in labels(line, ANNA, card)))
+    label = next(b for b in labels(line, ANNA, card) if "加问法" in b)
+    line.telegram.tap(ANNA, card.message_id, labels(line, ANNA, card)[label])
+    assert (await said(line, PROPOSED)).chat_id == ROOM
+
+
+async def test_a_stranger_teaches_nothing(line: Line) -> None:
+    room, shown = await proposed(line)
+    card, asked = await room.card(1), await said(line, THERE)
+    for sent in (card, shown):
+        before = room.buttons(sent)
+        for label in before:
+            assert await room.presses(STRANGER, sent, label) == ""
+        assert room.buttons(sent) == before
+    line.telegram.message(ROOM, TOLD, user=STRANGER, group=True, reply_to=asked.message_id)
+    assert await room.presses(ANNA, shown, "不采纳") == "这一步要管理员来做。"
+    assert line.service.edge
+    assert line.service.edge.classroom
+    assert len(await line.service.edge.classroom.lessons.waiting()) == 1
+    assert line.service.hotline.dialogue.content.intents.keys() == {"loan.remote", "hall.open"}
+
+
+TOLD = "装充电桩\n装充电桩要什么手续\n请问充电桩怎么装才行"
+
+
+async def proposed(line: Line) -> tuple[Room, Sent]:
+    """The room, and 安娜's proposal of a new intent."""
+    room, card = await answered(line, UNKNOWN)
+    await room.presses(ANNA, card, "教机器人")
+    await room.presses(ANNA, card, "新意图")
+    await room.presses(ANNA, card, "登记中心")
+    return room, await room.replies(ANNA, await said(line, THERE), TOLD)
+
+
+def labels(line: Line, chat: int, sent: Sent) -> dict[str, str]:
+    markup = line.telegram.messages[chat, sent.message_id].get("reply_markup") or {"inline_keyboard": []}
+    return {b["text"]: b["callback_data"] for row in markup["inline_keyboard"] for b in row}
 
 
 async def said(line: Line, start: str) -> Sent:

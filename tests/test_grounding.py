@@ -56,6 +56,8 @@ def test_what_counts_and_what_only_numbers_are_not_the_same() -> None:
     assert unproved("17家银行", [article], [], []) == ["17"]
     assert unproved("第十七条", [article], [], []) == []
     assert unproved("第17条", ["17家银行"], [], []) == ["第17"]
+    assert unproved("第5个工作日起可领取，第九天失效", ["第3个工作日，第三天"], [], []) == ["5个工作日", "9天"]
+    assert unproved("第30天", ["30天内"], [], []) == []
     assert unproved("第一时间答复，分第2批", ["先后两批"], [], []) == []
 
 

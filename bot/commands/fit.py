@@ -1,4 +1,4 @@
-"""`hotline fit`: gives the content that is live a space and thresholds of its own; `serve` runs it after a change."""
+"""`hotline fit`: fits a space and thresholds of its own for what is live; `serve` runs it, and then the gate."""
 
 import os
 
@@ -11,10 +11,10 @@ _NICENESS = 15
 
 
 def run(config: Config) -> int:
-    """Minutes, in the background of everything else; the cache has it afterwards."""
+    """Minutes, in the background of everything else; the cache has them afterwards, for `serve` to try."""
     os.nice(_NICENESS)
     files = with_store(config, last_published, checked=False) or files_of(config)
     content, problems = open_files(config, files, checks=False)
     app.usable(problems)
-    app.fit(config, content)
+    app.propose_spaces(config, content)
     return 0

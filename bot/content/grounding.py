@@ -25,7 +25,7 @@ _DIGITS = {c: n for n, c in enumerate("零一二三四五六七八九")} | {"〇
 
 
 Amount = tuple[Decimal, str]
-"""A number and its unit; the unit is empty where it is a mere counter (17家, 17个), and 第 where it counts nothing."""
+"""A number and its unit; the unit is empty for a mere counter (17家, 17个), and 第 where it only numbers (第17条)."""
 
 
 @dataclass(frozen=True)
@@ -97,13 +97,13 @@ def _told(number: Decimal, unit: str) -> str:
 
 def _amount(found: re.Match[str]) -> Amount:
     number = Decimal(found[2].replace(",", "")) * _SCALES.get(found[3] or "", 1)
-    return number.normalize(), _ORDINAL if found[1] else found[4] or ""
+    return number.normalize(), found[4] or (_ORDINAL if found[1] else "")
 
 
 def _spoken_amounts(text: str) -> Iterable[Amount]:
     """十七家, 七十万笔, 三天; 一个 and the like are too common to prove anything."""
     for found in _SPOKEN.finditer(text):
-        unit = _ORDINAL if found[1] else found[3] if found[3] in _UNITS else ""
+        unit = found[3] if found[3] in _UNITS else found[1] or ""
         value = _read_numeral(found[2])
         if unit or value >= 10:
             yield Decimal(value).normalize(), unit

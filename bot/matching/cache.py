@@ -62,22 +62,42 @@ class Cache:
         before_fit: Callable[[], None] = lambda: None,
     ) -> Index:
         """The index with a space and a forecast of its own: minutes, unless it was fitted before."""
-        path = self._path("fit", phrases, background, padding)
+        return self._fitted("fit", phrases, background, padding, before_fit)
+
+    def propose(self, phrases: Sequence[Phrase], background: Sequence[str], padding: Sequence[str]) -> Index:
+        """The same, but no start finds it before it was accepted."""
+        return self._fitted("own", phrases, background, padding)
+
+    def accept(self, phrases: Sequence[Phrase], background: Sequence[str], padding: Sequence[str]) -> None:
+        """What was proposed is the index from now on."""
+        with contextlib.suppress(OSError):
+            self._path("own", phrases, background, padding).replace(self._path("fit", phrases, background, padding))
+
+    def refuse(self, phrases: Sequence[Phrase], background: Sequence[str], padding: Sequence[str]) -> None:
+        """What was proposed is gone, and need not be proposed again."""
+        with contextlib.suppress(OSError):
+            self._path("refused", phrases, background, padding).touch()
+            self._path("own", phrases, background, padding).unlink(missing_ok=True)
+
+    def is_settled(self, phrases: Sequence[Phrase], background: Sequence[str], padding: Sequence[str]) -> bool:
+        """Whether there is an index with a space of its own, or the one proposed was refused."""
+        return any(self._path(kind, phrases, background, padding).exists() for kind in ("fit", "refused"))
+
+    def _fitted(
+        self,
+        kind: str,
+        phrases: Sequence[Phrase],
+        background: Sequence[str],
+        padding: Sequence[str],
+        before_fit: Callable[[], None] = lambda: None,
+    ) -> Index:
+        path = self._path(kind, phrases, background, padding)
         index = _read_index(path)
         if index is None:
             before_fit()
             index = build_index(phrases, background, padding, self.encode)
             self._keep(path, index)
         return index
-
-    def is_fitted(self, phrases: Sequence[Phrase], background: Sequence[str], padding: Sequence[str]) -> bool:
-        """Whether that is there already."""
-        return self._path("fit", phrases, background, padding).exists()
-
-    def forget(self, phrases: Sequence[Phrase], background: Sequence[str], padding: Sequence[str]) -> None:
-        """Deletes that."""
-        with contextlib.suppress(OSError):
-            self._path("fit", phrases, background, padding).unlink(missing_ok=True)
 
     def _path(self, kind: str, phrases: Sequence[Phrase], background: Sequence[str], padding: Sequence[str]) -> Path:
         key = _digest([FORMAT, self.encoder.version, [str(p) for p in phrases], background, padding])
@@ -102,7 +122,7 @@ class Cache:
 
     def _prune(self) -> None:
         with contextlib.suppress(OSError):
-            for kind in ("fit", "quick"):
+            for kind in ("fit", "quick", "own", "refused"):
                 old = sorted(self.folder.glob(f"{kind}-*.npz"), key=lambda p: p.stat().st_mtime)[:-KEPT_FITS]
                 for path in old:
                     path.unlink(missing_ok=True)

@@ -49,6 +49,12 @@ async def listed(connection: Transaction, states: Sequence[ProposalState], most:
     return [_kept(row) for row in await connection.execute(query)]
 
 
+async def still_open(connection: Transaction, numbers: Sequence[int]) -> dict[int, Kept]:
+    """Those of these numbers on which nobody has decided."""
+    query = select(proposals).where(proposals.c.id.in_(numbers), proposals.c.state == ProposalState.OPEN)
+    return {row.id: _kept(row) for row in await connection.execute(query)}
+
+
 async def of_case(connection: Transaction, case: int) -> list[Kept]:
     """What was proposed from a case."""
     query = select(proposals).where(proposals.c.case_id == case).order_by(proposals.c.id)

@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Container, Sequence
+from itertools import count
 from typing import Any
 
 from telegram import CallbackQuery, Update
-from telegram.error import TelegramError
+from telegram.error import BadRequest, NetworkError, RetryAfter
 from telegram.ext import (
     Application,
     ApplicationHandlerStop,
@@ -25,17 +26,20 @@ from bot.errors import HotlineError
 from bot.lessons import Lessons
 from bot.store.cases import CaseState
 from bot.teaching import FEWEST_NEW, Kind, Proposal, wordings
-from bot.telegram.citizens import change_buttons, toast
-from bot.telegram.staff import StaffRoom, change_text
+from bot.telegram.citizens import change_buttons
+from bot.telegram.send import seconds
+from bot.telegram.staff import Deed, StaffRoom
 
 Context = ContextTypes.DEFAULT_TYPE
 log = logging.getLogger(__name__)
-Deed = Callable[[Update, int, Person, list[str], CallbackQuery], Awaitable[str]]
 _BEFORE_ALL_OTHERS = -1
 _MOST_NEAREST = 3
-_MOST_IN_A_BOX = 200
-_BUTTON = re.compile(r"^l:[tpnruz]:\d+(:\w+)?$")
+_MOST_WORDINGS = 5
+_LONGEST_WORDING, _LONGEST_ANSWER, _LONGEST_REASON = 60, 200, 500
+_TRIES = 5
+_BUTTON = re.compile(r"^l:(?:[tnruz]:\d+(:\w+)?|p:\d+:\w+)$")
 _ASKED = re.compile(r"教机器人 · 事项 (\d+) · (加问法|新意图)「(.+)」\n")
+_REFUSED, _CHECKING = "\n\n没有上线：", "\n\n正在检查……"
 
 
 class Classroom:
@@ -69,7 +73,7 @@ class Classroom:
 
     async def tapped(self, update: Update, context: Context) -> None:
         """A button of ours; pressed by anybody else it does nothing."""
-        query, person = update.callback_query, self.room.person(update)
+        query = update.callback_query
         assert query is not None
         if not _BUTTON.match(query.data or ""):
             return  # without any data PTB asks no pattern
@@ -81,40 +85,28 @@ class Classroom:
             "u": self._taken_up,
             "z": self._turned_down,
         }
-        told, alert = "", False
-        if person is not None and self.room.is_ours(update):
-            _, kind, number, *rest = (query.data or "").split(":")
-            try:
-                told = await deeds[kind](update, int(number), person, rest, query)
-            except HotlineError as refusal:
-                told, alert = str(refusal), True
-        await toast(query, told[:_MOST_IN_A_BOX], alert=alert)
-        raise ApplicationHandlerStop
+        await self.room.obey(update, deeds)
 
-    async def _ways(self, update: Update, number: int, person: Person, rest: list[str], query: CallbackQuery) -> str:
+    async def _ways(self, number: int, person: Person, rest: list[str], query: CallbackQuery) -> str:
         file = await self.casework.file(number)
         near = [(f"加问法「{title}」", f"l:p:{number}:{short_id(key)}") for key, title in await self._nearest(file)]
         back = [(voice.LESSONS["intent"], f"l:n:{number}"), (voice.BACK, f"w:b:{number}")]
         await change_buttons(query, [*in_rows(near), back])
         return ""
 
-    async def _phrase_of(
-        self, update: Update, number: int, person: Person, rest: list[str], query: CallbackQuery
-    ) -> str:
+    async def _phrase_of(self, number: int, person: Person, rest: list[str], query: CallbackQuery) -> str:
         intents = self.lessons.hotline.dialogue.content.intents
         key = by_short_id(intents, *rest)
         if key is None:
             raise Refused("没有这个意图了")
-        file = await self.casework.file(number)
-        if len(wordings(file.wordings)[1]):
-            return await self._propose(update, file, Kind.PHRASE, key, person)
+        file, title = await self.casework.file(number), intents[key].title
+        if wordings(file.wordings)[1]:
+            return await self._propose(_chat(query), file, Kind.PHRASE, title, person)
         ask = "只有一种问法。请回复这条消息，用别的说法写一句，当作检查题。"
-        await self.room.say(update, f"教机器人 · 事项 {number} · 加问法「{intents[key].title}」\n{_known(file)}{ask}")
+        await self.room.sender.say(_chat(query), f"{_heading(number, '加问法', title)}{_known(file)}{ask}")
         return ""
 
-    async def _new_intent(
-        self, update: Update, number: int, person: Person, rest: list[str], query: CallbackQuery
-    ) -> str:
+    async def _new_intent(self, number: int, person: Person, rest: list[str], query: CallbackQuery) -> str:
         file, departments = await self.casework.file(number), self.casework.departments
         key = by_short_id(departments, *rest) if rest else file.case.department
         if not key or key not in departments:
@@ -125,47 +117,58 @@ class Classroom:
         ask = "用已发的答复来答。请回复这条消息，第一行写标题" + (
             f"，再用别的说法写 {more} 句，一行一句" if more else ""
         )
-        name = departments[key].name
-        await self.room.say(update, f"教机器人 · 事项 {number} · 新意图「{name}」\n{_known(file)}{ask}。")
+        heading = _heading(number, "新意图", departments[key].name)
+        await self.room.sender.say(_chat(query), f"{heading}{_known(file)}{ask}。")
         return ""
 
-    async def _refuse(self, update: Update, number: int, person: Person, rest: list[str], query: CallbackQuery) -> str:
-        return await self._propose(update, await self.casework.file(number), Kind.REFUSE, "", person)
+    async def _refuse(self, number: int, person: Person, rest: list[str], query: CallbackQuery) -> str:
+        return await self._propose(_chat(query), await self.casework.file(number), Kind.REFUSE, "", person)
 
-    async def _taken_up(
-        self, update: Update, number: int, person: Person, rest: list[str], query: CallbackQuery
-    ) -> str:
+    async def _taken_up(self, number: int, person: Person, rest: list[str], query: CallbackQuery) -> str:
         await self._by_admin(number, person)
         task = asyncio.create_task(self._learn(number, person.name, query))
         self._learning.add(task)
         task.add_done_callback(self._learning.discard)
         return "正在检查，结果会写在这条消息里"
 
-    async def _turned_down(
-        self, update: Update, number: int, person: Person, rest: list[str], query: CallbackQuery
-    ) -> str:
+    async def _turned_down(self, number: int, person: Person, rest: list[str], query: CallbackQuery) -> str:
         await self._by_admin(number, person)
         await self.lessons.reject([number], person.name)
-        await change_text(query, f"{_text_of(query)}\n\n{voice.TURN_DOWN}（{person.name}）", [])
+        await self._rewrite(query, f"{_text_of(query)}\n\n{voice.TURN_DOWN}（{person.name}）")
         return voice.TURN_DOWN
 
     async def _by_admin(self, number: int, person: Person) -> None:
         if person.role != "admin":
             raise Refused(voice.ADMINS_ONLY)
-        if number not in {kept.id for kept in await self.lessons.waiting()}:
-            raise Refused("已经处理过了")
+        await self.lessons.check_open(number)
 
     async def _learn(self, number: int, who: str, query: CallbackQuery) -> None:
         """Beside everything else: the gate takes seconds, and others tap meanwhile."""
-        text = _text_of(query).partition("\n\n没有上线：")[0]
+        text = _text_of(query).partition(_REFUSED)[0]
         try:
+            await self._rewrite(query, text + _CHECKING)
             refused = await self.lessons.approve([number], who)
-            if why := refused.get(number):
-                await change_text(query, f"{text}\n\n没有上线：{why}", _decision(number))
-            else:
-                await change_text(query, f"{text}\n\n已上线（{who}）", [])
-        except (HotlineError, TelegramError) as error:
-            log.warning("proposal %s: %s", number, error)  # what became of it stands in the console
+        except Exception as error:
+            log.exception("proposal %s", number)
+            refused = {number: f"出了错（{type(error).__name__}），请再试一次"}
+        if why := refused.get(number):
+            await self._rewrite(query, text + _REFUSED + voice.shortened(why, _LONGEST_REASON), _decision(number))
+        else:
+            await self._rewrite(query, f"{text}\n\n已上线（{who}）")
+
+    async def _rewrite(self, query: CallbackQuery, text: str, rows: Rows = ()) -> None:
+        """Another text in the place of a message, however often Telegram has to be asked."""
+        message = query.message
+        for _ in range(_TRIES if message else 0):
+            assert message is not None
+            try:
+                await self.room.sender.edit(message.chat.id, message.message_id, text, rows)
+                return
+            except (RetryAfter, NetworkError) as error:
+                if isinstance(error, BadRequest):
+                    break
+                await asyncio.sleep(seconds(error) if isinstance(error, RetryAfter) else 1)
+        log.warning("what became of a proposal could not be told; it stands in the console")
 
     # ---- messages
 
@@ -178,48 +181,63 @@ class Classroom:
         if found is None or message is None:
             return
         if person is not None:
+            number, kind, about = int(found[1]), found[2], found[3]
             lines = [line.strip() for line in (message.text or "").splitlines() if line.strip()]
             try:
-                file = await self.casework.file(int(found[1]))
-                await self._propose(update, file, _KINDS[found[2]], found[3], person, lines)
-            except HotlineError as refusal:
-                await self.room.say(update, str(refusal), reply_to=message.message_id)
+                file = await self.casework.file(number)
+                await self._propose(message.chat.id, file, _KINDS[kind], about, person, lines)
+            except HotlineError as refusal:  # headed like what was asked: the next reply may go to either
+                told = f"{_heading(number, kind, about)}{refusal}。请回复这条消息，全部再写一遍。"
+                await self.room.say(update, told, reply_to=message.message_id)
         raise ApplicationHandlerStop
 
     # ---- inside
 
     async def _propose(
-        self, update: Update, file: File, kind: Kind, about: str, person: Person, lines: Sequence[str] = ()
+        self, chat: int, file: File, kind: Kind, about: str, person: Person, lines: Sequence[str] = ()
     ) -> str:
-        """Keeps it and shows what would be learnt; `about`: an intent, or the department of a new one."""
+        """Keeps it and shows what would be learnt; `about`: an intent's title, or the department of a new one."""
         proposal = self._proposal(file, kind, about, lines)
         number = await self.lessons.propose(proposal, person.name)
-        await self.room.say(update, self._shown(proposal, person), _decision(number))
-        return "请看一遍再上线" if person.role == "admin" else "已提交给管理员"
+        is_admin = person.role == "admin"
+        where = chat if is_admin else self.room.settings.chat_id or chat
+        await self.room.sender.say(where, self._shown(proposal, person), _decision(number))
+        return "请看一遍再上线" if is_admin else "已提交给管理员"
 
     def _proposal(self, file: File, kind: Kind, about: str, lines: Sequence[str]) -> Proposal:
+        intents = self.lessons.hotline.dialogue.content.intents
         if kind is Kind.INTENT:
-            title, *lines = [*lines] or [""]
-            phrases, checks = _parted(wordings([*file.wordings, *lines]), FEWEST_NEW)
-            department, region = self.casework.department(about), file.case.region
-            key = f"case.n{file.case.id}"
-            more = {"intent": key, "title": title, "department": department, "region": region}
-            return self.lessons.proposal(file, kind, phrases, checks, **more)
-        titles = {intent.title: key for key, intent in self.lessons.hotline.dialogue.content.intents.items()}
+            title, *lines = lines or [""]
+            first, others = wordings([*file.wordings, *lines])
+            return self.lessons.proposal(
+                file,
+                kind,
+                [*first, *others[: FEWEST_NEW - 1]],
+                others[FEWEST_NEW - 1 :],
+                intent=_free(f"case.n{file.case.id}", intents),
+                title=title,
+                department=self.casework.department(about),
+                region=file.case.region,
+            )
+        key = next((key for key, intent in intents.items() if intent.title == about), "")
         phrases, checks = wordings([*file.wordings, *lines])
-        return self.lessons.proposal(file, kind, phrases, checks, intent=titles.get(about, about))
+        return self.lessons.proposal(file, kind, phrases, checks, intent=key)
 
     def _shown(self, proposal: Proposal, person: Person) -> str:
-        content = self.lessons.hotline.dialogue.content
-        known, department = content.intents.get(proposal.intent), self.casework.called(proposal.department)
-        what = {
-            Kind.PHRASE: f"加问法「{known.title if known else proposal.intent}」",
-            Kind.INTENT: f"新意图「{proposal.title}」（{department}），答复：{proposal.answer}",
-            Kind.REFUSE: f"{voice.LESSONS['refuse']}，转给工作人员",
-        }[proposal.kind]
-        lines = [f"{person.name}提议教机器人（事项 {proposal.case}）：", what, f"问法：{'；'.join(proposal.phrases)}"]
+        known = self.lessons.hotline.dialogue.content.intents.get(proposal.intent)
+        lines = [f"{person.name}提议教机器人（事项 {proposal.case}）："]
+        match proposal.kind:
+            case Kind.PHRASE:
+                lines.append(f"加问法「{known.title if known else proposal.intent}」")
+            case Kind.INTENT:
+                where = proposal.region or "不分地区"
+                lines.append(f"新意图「{proposal.title}」（{self.casework.called(proposal.department)}，{where}）")
+                lines.append(f"答复：{voice.shortened(proposal.answer, _LONGEST_ANSWER)}")
+            case Kind.REFUSE:
+                lines.append(f"{voice.LESSONS['refuse']}，转给工作人员")
+        lines.append(f"问法：{_listed(proposal.phrases)}")
         if proposal.checks:
-            lines.append(f"检查题：{'；'.join(proposal.checks)}")
+            lines.append(f"检查题：{_listed(proposal.checks)}")
         return "\n".join(lines)
 
     async def _nearest(self, file: File) -> list[tuple[str, str]]:
@@ -234,19 +252,36 @@ class Classroom:
 _KINDS = {"加问法": Kind.PHRASE, "新意图": Kind.INTENT}
 
 
+def _heading(number: int, kind: str, about: str) -> str:
+    """By which a reply is told from all others."""
+    return f"教机器人 · 事项 {number} · {kind}「{about}」\n"
+
+
 def _decision(number: int) -> Rows:
     return [[(voice.TAKE_UP, f"l:u:{number}"), (voice.TURN_DOWN, f"l:z:{number}")]]
 
 
 def _known(file: File) -> str:
-    phrases, checks = wordings(file.wordings)
-    return "".join(f"「{words}」\n" for words in [*phrases, *checks])
+    first, others = wordings(file.wordings)
+    shown = [f"「{voice.shortened(words, _LONGEST_WORDING)}」" for words in [*first, *others][:_MOST_WORDINGS]]
+    return "".join(f"{line}\n" for line in shown)
 
 
-def _parted(both: tuple[list[str], list[str]], most: int) -> tuple[list[str], list[str]]:
-    """So many phrases, and what is left as check questions."""
-    whole = [*both[0], *both[1]]
-    return whole[:most], whole[most:]
+def _listed(texts: Sequence[str]) -> str:
+    shown = [voice.shortened(text, _LONGEST_WORDING) for text in texts[:_MOST_WORDINGS]]
+    return "；".join(shown) + (f"……共 {len(texts)} 句" if len(texts) > len(shown) else "")
+
+
+def _free(key: str, taken: Container[str]) -> str:
+    """The key, or the next one that is not taken."""
+    return next(k for n in count(1) if (k := key if n == 1 else f"{key}_{n}") not in taken)
+
+
+def _chat(query: CallbackQuery) -> int:
+    message = query.message
+    if message is None:
+        raise Refused("这张卡片太旧了，请用 /case 再打开")
+    return message.chat.id
 
 
 def _text_of(query: CallbackQuery) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from datetime import date
 from typing import Any
@@ -220,9 +220,11 @@ class StaffRoom:
         card = message.reply_to_message if message else None
         ours = card is not None and card.from_user is not None and card.from_user.id == self.bot.id
         found = _ON_A_CARD.match(card.text or "") if card and ours and self.is_ours(update) else None
-        if found is None or message is None:
+        if message is None or (found is None and not (ours and self._is_room(update))):
             return
-        if self.person(update) is not None:
+        if self.person(update) is not None and found is None:
+            await self.say(update, "要答复市民，请回复「事项」卡片；要教机器人，请回复它问您的那一条。")
+        elif self.person(update) is not None and found is not None:
             try:
                 await self._ask_to_confirm(update, int(found[1]), message.text or "", message.message_id)
             except Refused as refusal:
@@ -248,7 +250,7 @@ class StaffRoom:
 
     async def tapped(self, update: Update, context: Context) -> None:
         """A button of ours; pressed by anybody else, or forwarded elsewhere, it does nothing."""
-        query, person = update.callback_query, self.person(update)
+        query = update.callback_query
         assert query is not None
         if not _BUTTON.match(query.data or ""):
             return  # without any data PTB asks no pattern
@@ -266,12 +268,18 @@ class StaffRoom:
             "o": self._left_out,
             "x": self._called_off,
         }
+        await self.obey(update, deeds)
+
+    async def obey(self, update: Update, deeds: Mapping[str, Deed]) -> None:
+        """Does what a button says whose data is `x:deed:number…`, and tells who tapped it how that went."""
+        query, person = update.callback_query, self.person(update)
+        assert query is not None
         told, alert = "", False
         if person is not None and self.is_ours(update):
             _, kind, number, *rest = (query.data or "").split(":")
             try:
                 told = await deeds[kind](int(number), person, rest, query)
-            except Refused as refusal:
+            except HotlineError as refusal:
                 told, alert = str(refusal), True
         await toast(query, told[:_MOST_IN_A_BOX], alert=alert)
         raise ApplicationHandlerStop
@@ -336,6 +344,10 @@ class StaffRoom:
         return ""
 
     # ---- inside
+
+    def _is_room(self, update: Update) -> bool:
+        chat = update.effective_chat
+        return chat is not None and chat.id == self.settings.chat_id
 
     def _first_words(self, file: File) -> str:
         return f"「{voice.shortened(file.wordings[0], 20)}」" if file.wordings else "（已撤回）"

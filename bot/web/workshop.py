@@ -133,7 +133,10 @@ class Workshop:
         if not chosen:
             return await self._proposals(request, person, "请先勾选", 409)
         if "reject" in form:
-            await self.lessons.reject(chosen, person.name, _one(form, "why"))
+            try:
+                await self.lessons.reject(chosen, person.name, _one(form, "why"))
+            except Refused as refusal:
+                return await self._proposals(request, person, str(refusal), 409)
             return RedirectResponse(LEARN, 303)
         refused = await self.lessons.approve(chosen, person.name)
         live = len(chosen) - len(refused)

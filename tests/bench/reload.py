@@ -168,19 +168,21 @@ async def teach(client: Client, matters: Matters, others: list[str]) -> None:
         await client.posts(f"/staff/cases/{case}/answer", [("text", "请到大厅。"), *(("seen", one) for one in seen)])
         await client.posts(f"/staff/cases/{case}/learn", {**form, **asked})
     print(f"{len(refused)} refused questions taught one after the other", flush=True)
-    right = wrong = asked_again = 0
+    right = near = wrong = asked_again = 0
     for matter, texts in refused.items():
         for text in texts[3:8]:
             said = await client.ask(text)
             asked_again += 1
             right += said["outcome"] == "answered" and said["intent"] == f"taught.n{matter}"
+            near += f"taught.n{matter}" in {choice["intent"] for choice in said["choices"]}
             wrong += said["outcome"] == "answered" and said["intent"] != f"taught.n{matter}"
     after = [await client.ask(text) for text in others]
     moved = sum(
         b["outcome"] == "answered" and b["intent"] != a["intent"] and str(b["intent"]).startswith("taught.")
         for a, b in zip(before, after, strict=True)
     )
-    print(f"their paraphrases: {right} of {asked_again} answered right ({right / asked_again:.0%}), {wrong} wrong")
+    print(f"their paraphrases: {right} of {asked_again} answered right ({right / asked_again:.0%}), ", end="")
+    print(f"{near} one tap away, {wrong} wrong")
     print(f"{moved} of {len(others)} other questions answered with one of the new intents")
 
 
