@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bot import reload
 from bot.app import build_dialogue
 from bot.cli import main
 from bot.commands.serve import _content
@@ -175,6 +176,24 @@ async def test_what_answered_before_is_let_go_and_open_cases_are_still_known(off
     mine, theirs = await rows(office.service.store, None, None)
     assert mine.case_id is not None
     assert mine.case_id == theirs.case_id
+
+
+async def test_what_goes_wrong_while_it_is_taken_over_ends_nothing_and_is_tried_again(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = office.reloader.version
+    with monkeypatch.context() as patched:
+        patched.setattr(reload, "take_over", full_disk)
+        patched.setattr(reload, "_AGAIN_SECONDS", 2.0)
+        add_phrase(office.world)
+        await office.refuses("OSError", "重新启动")
+        assert (await office.browser().asks("大厅几点开门"))["outcome"] == "answered"
+    await office.until(lambda: office.reloader.version != first)
+    assert office.reloader.trouble is None
+
+
+def full_disk(*_: object) -> None:
+    raise OSError(28, "No space left on device")
 
 
 async def test_a_deleted_folder_and_what_editors_leave_behind_change_nothing(office: Office) -> None:
