@@ -4,7 +4,7 @@ python -m tests.bench.reload FOLDER [--phrases 1500]
 
 FOLDER holds covid_clusters_tianchi.jsonl, one {"text", "intent", …} a line. The real `hotline serve` as a process of its own with
 so many phrases, further wordings of some as check questions; both encoders. Then thirty further matters, whose
-first wording was refused, are taught in the console: two wordings as phrases, one as check, the others ask. Ten minutes.
+first wording was refused, are taught in the console: two wordings as phrases, one as check, the others ask. Four minutes.
 """
 
 import argparse
