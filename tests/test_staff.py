@@ -9,6 +9,7 @@ from bot.casework import Refused
 from bot.chart import find_font
 from bot.dialogue import Dialogue
 from bot.store import inbox
+from bot.store.engine import DatabaseUnavailable
 from tests.conftest import ROOT
 from tests.line import Citizen, Line, RunningClock, open_line
 from tests.telegram_server import Sent, TelegramServer
@@ -132,6 +133,26 @@ async def test_the_second_to_claim_hears_who_was_first(line: Line) -> None:
     line.telegram.tap(ROOM, card.message_id, room.buttons(card)["认领"], user=BERT)
     await line.telegram.until(lambda: len(room.toasts) == 2)
     assert sorted(room.toasts) == ["事项 1 已由安娜认领", "已认领"]
+
+
+async def test_a_tap_while_the_database_is_away_is_done_once_it_is_back(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room, casework = Room(line), line.service.casework
+    await everybody_asks(line, OTHER)
+    card = await room.card(1)
+    claim, tries = casework.claim, list[int]()
+
+    async def away_at_first(number: int, who: str) -> None:
+        tries.append(number)
+        if len(tries) == 1:
+            raise DatabaseUnavailable("数据库没有回应")
+        await claim(number, who)
+
+    monkeypatch.setattr(casework, "claim", away_at_first)
+    line.telegram.tap(ROOM, card.message_id, room.buttons(card)["认领"], user=ANNA)
+    await room.card(1, "已认领（安娜）")
+    assert len(tries) == 2
 
 
 async def test_a_stranger_and_a_forwarded_button_do_nothing(line: Line) -> None:

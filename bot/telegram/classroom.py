@@ -25,6 +25,7 @@ from bot.config import Person
 from bot.errors import HotlineError
 from bot.lessons import Lessons
 from bot.store.cases import CaseState
+from bot.store.engine import DatabaseUnavailable
 from bot.teaching import FEWEST_NEW, Kind, Proposal, wordings
 from bot.telegram.citizens import change_buttons
 from bot.telegram.send import seconds
@@ -186,6 +187,8 @@ class Classroom:
             try:
                 file = await self.casework.file(number)
                 await self._propose(message.chat.id, file, _KINDS[kind], about, person, lines)
+            except DatabaseUnavailable:
+                raise  # it is taken up again once it is back
             except HotlineError as refusal:  # headed like what was asked: the next reply may go to either
                 told = f"{_heading(number, kind, about)}{refusal}。请回复这条消息，全部再写一遍。"
                 await self.room.say(update, told, reply_to=message.message_id)

@@ -28,6 +28,7 @@ from bot.entrance import make_link
 from bot.errors import HotlineError
 from bot.store import cases
 from bot.store.cases import OPEN, CaseState, Filter
+from bot.store.engine import DatabaseUnavailable
 from bot.store.figures import daily
 from bot.telegram.citizens import change_buttons, toast
 from bot.telegram.render import markup
@@ -279,6 +280,8 @@ class StaffRoom:
             _, kind, number, *rest = (query.data or "").split(":")
             try:
                 told = await deeds[kind](int(number), person, rest, query)
+            except DatabaseUnavailable:
+                raise  # the tap is done again once it is back
             except HotlineError as refusal:
                 told, alert = str(refusal), True
         await toast(query, told[:_MOST_IN_A_BOX], alert=alert)
