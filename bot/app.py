@@ -58,36 +58,35 @@ def build_dialogue(
     return Dialogue(content, matcher, stuff.wording, limits)
 
 
-def is_settled(config: Config, content: Content) -> bool:
-    """Whether the matcher of this content has a space of its own, or keeps another's because its own was refused."""
+def is_fitted(config: Config, content: Content) -> bool:
+    """Whether the space that the matcher of this content has is settled, and not only borrowed from another's."""
     stuff = _stuff(content)
-    return all(cache.is_settled(stuff.phrases, stuff.background, stuff.lead) for cache in _caches(config))
+    caches = (Cache(config.matching.cache, encoder) for encoder in make_encoders(config.matching.encoder))
+    return all(cache.is_fitted(stuff.phrases, stuff.background, stuff.lead) for cache in caches)
 
 
 def propose_spaces(config: Config, content: Content) -> None:
-    """Fits such a space, minutes; no start takes it before `accept_spaces`."""
+    """Fits it one of its own, minutes; no start takes it before `settle_spaces`."""
     stuff = _stuff(content)
-    for cache in _caches(config):
-        cache.propose(stuff.phrases, stuff.background, stuff.lead)
+    for encoder in make_encoders(config.matching.encoder):
+        Cache(config.matching.cache, encoder).propose(stuff.phrases, stuff.background, stuff.lead)
 
 
-def accept_spaces(config: Config, content: Content) -> None:
-    """What was proposed is used from now on."""
-    stuff = _stuff(content)
-    for cache in _caches(config):
-        cache.accept(stuff.phrases, stuff.background, stuff.lead)
+def keep_spaces(config: Config, dialogue: Dialogue) -> None:
+    """The next start has the spaces that this dialogue borrowed."""
+    _for_each_space(config, dialogue, Cache.keep)
 
 
-def refuse_spaces(config: Config, content: Content) -> None:
-    """What was proposed is gone."""
-    stuff = _stuff(content)
-    for cache in _caches(config):
-        cache.refuse(stuff.phrases, stuff.background, stuff.lead)
+def settle_spaces(config: Config, dialogue: Dialogue) -> None:
+    """Its content has the spaces of this dialogue for good."""
+    _for_each_space(config, dialogue, Cache.settle)
 
 
-def _caches(config: Config) -> list[Cache]:
-    settings = config.matching
-    return [Cache(settings.cache, encoder) for encoder in make_encoders(settings.encoder)]
+def _for_each_space(config: Config, dialogue: Dialogue, deed: Callable[..., None]) -> None:
+    stuff = _stuff(dialogue.content)
+    for matcher in filter(None, (dialogue.matcher, dialogue.matcher.second)):
+        cache = Cache(config.matching.cache, matcher.encoder)
+        deed(cache, stuff.phrases, stuff.background, stuff.lead, matcher.index)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from bot.dialogue import Dialogue
 from bot.matching.encoder import Encoder
 
 _PAUSE_SECONDS = 0.004
-"""After every piece of some 64 kB, which takes a millisecond: replies have the interpreter most of the time."""
+"""After every piece of 64 kB, which takes about a millisecond: replies have the interpreter most of the time."""
 _TURN_SECONDS = 0.0005
 """Replies wait for the rest of a piece for so long at most."""
 

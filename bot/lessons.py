@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from bot.casework import File, Refused
-from bot.errors import HotlineError
 from bot.hotline import Hotline
 from bot.reload import Reloader
 from bot.store import proposals
@@ -14,7 +13,9 @@ from bot.teaching import Kind, Proposal, checked
 
 _NO_DEPARTMENT = "12345热线"
 _DECIDED, _BEING_CHECKED = "已经处理过了", "正在检查，请等结果"
-_OUTDATED = "事项的答复后来改了，请按现在的答复再教一次"
+MOOT = (_DECIDED, _BEING_CHECKED)
+"""Reasons of `approve` that say nothing about the proposal itself: somebody else was faster."""
+_OUTDATED = "事项的答复改过，或还没有重新答复；请按新的答复再教一次"
 
 
 class Lessons:
@@ -113,10 +114,7 @@ class Lessons:
                 refused[number] = _OUTDATED
             else:
                 batch.append((number, proposal))
-        try:
-            found = await self.reloader.teach(batch, who)
-        except HotlineError as trouble:
-            found = {n: str(trouble) for n, _ in batch}
+        found = await self.reloader.teach(batch, who)
         for number, _ in batch:
             if number not in found:
                 await self._decide(number, ProposalState.LIVE, who)

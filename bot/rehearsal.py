@@ -11,7 +11,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
-from bot.app import accept_spaces, build_dialogue, is_settled, refuse_spaces, rules, usable
+from bot.app import build_dialogue, is_fitted, keep_spaces, rules, settle_spaces, usable
 from bot.comparison import Comparison, compare
 from bot.config import Config
 from bot.content.lint import dangling, lint
@@ -110,23 +110,21 @@ class Stage:
         dialogue = Dialogue(whole.content.outline(), whole.matcher, whole.wording, whole.limits)
         for text in lately:
             dialogue.step(Question(text, now))
+        keep_spaces(self.config, whole)
         hand_over(dialogue, path, self.encoders)
 
     def needs_space(self, live: Files) -> bool:
-        """Whether what is live has only borrowed its space, and its own was not refused before."""
-        return not is_settled(self.config, self._dialogue(live).content)
+        """Whether what is live has only borrowed its space."""
+        return not is_fitted(self.config, self._dialogue(live).content)
 
     def compare_spaces(self, live: Files, real: Sequence[str]) -> Verdict:
-        """Whether the space proposed for what is live takes the place of the one it has; refused, it is gone."""
+        """Whether the space proposed for what is live takes the place of the one it has, which else stays for good."""
         version, old = version_of(live), self._dialogue(live)
         new = build_dialogue(self.config, old.content, encoders=self.encoders, proposed=True)
         found = compare(old, new, real, datetime.now(self.config.zone))
         refusals = found.refusals(self.config.content.gate_drop)
-        if refusals:
-            refuse_spaces(self.config, old.content)
-        else:
-            accept_spaces(self.config, old.content)
-            self._dialogues[version] = new
+        self._dialogues[version] = old if refusals else new
+        settle_spaces(self.config, self._dialogues[version])
         return Verdict(version, refusals=tuple(refusals), comparison=found)
 
     def _dialogue(self, files: Files) -> Dialogue:
@@ -134,7 +132,7 @@ class Stage:
         if version not in self._dialogues:
             content, problems = open_files(self.config, files)
             usable(problems)
-            self._built(version, content, None)
+            self._built(version, content, next(reversed(self._dialogues.values()), None))
         return self._dialogues[version]
 
     def _built(self, version: str, content: Content, like: Dialogue | None) -> Dialogue:

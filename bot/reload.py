@@ -223,7 +223,10 @@ class Reloader:
         if not fit:
             return refused
         why = "、".join(f"事项 {proposal.case}" for _, proposal in fit)
-        verdict = await self._changed(files, after, who, why)
+        try:
+            verdict = await self._changed(files, after, who, why)
+        except HotlineError as trouble:  # what went live before it, of the same batch, stays live
+            return refused | {number: str(trouble) for number, _ in fit}
         if verdict.may_go_live:
             return refused
         if len(fit) == 1:
@@ -290,14 +293,16 @@ class Reloader:
         """The dialogue over these files, made and asked what was asked lately where nobody's reply waits for it."""
         now = self.hotline.dialogue
         encoders = [m.encoder for m in (now.matcher, now.matcher.second) if m]
-        with TemporaryDirectory(prefix="hotline-") as folder:
-            path = Path(folder) / "dialogue"
-            await self._on_stage(Stage.pass_on, dict(files), now.asked_lately(_WARMED_UP), path)
-            try:
+        try:
+            with TemporaryDirectory(prefix="hotline-") as folder:
+                path = Path(folder) / "dialogue"
+                await self._on_stage(Stage.pass_on, dict(files), now.asked_lately(_WARMED_UP), path)
                 return await asyncio.to_thread(take_over, path, encoders)
-            except Exception as error:  # such as an encoder that was updated since the start
-                log.exception("content is not taken over")
-                raise HotlineError(f"换不上新内容({type(error).__name__});请重新启动 hotline serve") from error
+        except HotlineError:
+            raise
+        except Exception as error:  # such as a full disk, or an encoder that was updated since the start
+            log.exception("content is not taken over")
+            raise HotlineError(f"换不上新内容({type(error).__name__});请重新启动 hotline serve") from error
 
     async def _refuse(self, verdict: Verdict) -> None:
         errors = tuple(verdict.errors)

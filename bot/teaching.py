@@ -95,7 +95,7 @@ def checked(proposal: Proposal, content: Content) -> Proposal:
     if not phrases:
         raise Unteachable("至少要写一条问法")
     if not checks and proposal.kind is not Kind.REFUSE:
-        raise Unteachable("请再用别的说法写一句,当作检查题;它不能和问法一样")
+        raise Unteachable("请再用别的说法写一句，当作检查题；它不能和问法一样")
     if proposal.kind is Kind.PHRASE and proposal.intent not in content.intents:
         raise Unteachable(f"没有意图「{proposal.intent}」")
     if proposal.kind is Kind.INTENT:
@@ -105,11 +105,11 @@ def checked(proposal: Proposal, content: Content) -> Proposal:
 
 def _check_intent(proposal: Proposal, phrases: Sequence[str], content: Content) -> None:
     if not _KEY.fullmatch(proposal.intent):
-        raise Unteachable("意图的名称用英文小写,中间有一个点,例如 parking.apply")
+        raise Unteachable("意图的名称用英文小写，中间有一个点，例如 parking.apply")
     if proposal.intent in content.intents or proposal.intent in content.topics:
-        raise Unteachable(f"「{proposal.intent}」已经有了,请换一个名称")
+        raise Unteachable(f"「{proposal.intent}」已经有了，请换一个名称")
     if not proposal.title.strip():
-        raise Unteachable("请写标题,它会出现在按钮上")
+        raise Unteachable("请写标题，它会出现在按钮上")
     if proposal.department not in content.departments:
         raise Unteachable("请选部门")
     if proposal.region and proposal.region not in content.regions.places:
@@ -117,7 +117,7 @@ def _check_intent(proposal: Proposal, phrases: Sequence[str], content: Content) 
     if not proposal.answer.strip():
         raise Unteachable("这个事项还没有答复")
     if len(phrases) < FEWEST_NEW:
-        raise Unteachable(f"新意图至少要 {FEWEST_NEW} 条问法才认得准,请用市民的口气再写一条")
+        raise Unteachable(f"新意图至少要 {FEWEST_NEW} 条问法才认得准，请用市民的口气再写一条")
 
 
 def taught(files: Files, proposal: Proposal, content: Content) -> dict[str, bytes]:

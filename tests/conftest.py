@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -18,6 +18,7 @@ from bot.config import Config, load_config
 from bot.content.load import Content
 from bot.dialogue import Dialogue, Question, Reply, State
 from tests import databases
+from tests.telegram_server import TelegramServer
 
 ROOT = Path(__file__).parents[1]
 _NUMBERS = count(1)
@@ -49,6 +50,13 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/hotline.db"
     return databases.new_database(request.getfixturevalue("postgresql"), f"t{next(_NUMBERS)}")
+
+
+@pytest.fixture
+async def telegram() -> AsyncIterator[TelegramServer]:
+    """Telegram, on loopback."""
+    async with TelegramServer() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

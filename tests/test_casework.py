@@ -27,12 +27,6 @@ Hotline = Callable[..., Awaitable[tuple[int, str, str]]]
 
 
 @pytest.fixture
-async def telegram() -> AsyncIterator[TelegramServer]:
-    async with TelegramServer() as server:
-        yield server
-
-
-@pytest.fixture
 async def line(dialogue: Dialogue, telegram: TelegramServer, database_url: str) -> AsyncIterator[Line]:
     async with open_line(dialogue, telegram, database_url, RunningClock()) as line:
         yield line

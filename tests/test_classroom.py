@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.app import build_dialogue
+from bot.casework import Refused
 from bot.config import load_config
 from bot.edition import files_of, open_files
 from bot.store.cases import Filter
@@ -13,7 +14,7 @@ from tests.conftest import World
 from tests.line import Line, RunningClock, open_line
 from tests.telegram_server import Sent, TelegramServer
 from tests.test_reload import CHECKS
-from tests.test_staff import ANNA, BERT, PEOPLE, ROOM, STRANGER, Room, telegram  # noqa: F401
+from tests.test_staff import ANNA, BERT, PEOPLE, ROOM, STRANGER, Room
 
 UNKNOWN, OTHERWISE = "小区的充电桩由谁来装", "想装个充电桩该找哪个"
 ANSWER = "请带3份材料到大厅。"
@@ -21,7 +22,7 @@ THERE, PROPOSED = "教机器人 · 事项 1", "安娜提议教机器人（事项
 
 
 @pytest.fixture
-async def line(world: World, telegram: TelegramServer, tmp_path: Path) -> AsyncIterator[Line]:  # noqa: F811
+async def line(world: World, telegram: TelegramServer, tmp_path: Path) -> AsyncIterator[Line]:
     world.write("intents/checks/own.yaml", CHECKS)
     world.write("intents/background.yaml", "lines:\n  - 今天天气不错\n")
     settings = world.folder / "config.yaml"
@@ -154,9 +155,33 @@ async def test_while_it_is_checked_nobody_decides_otherwise(line: Line) -> None:
     line.telegram.tap(ROOM, shown.message_id, turn_down, user=BERT)
     await line.telegram.until(lambda: len(room.toasts) > before)
     assert "正在检查" in room.toasts[-1]
+    with pytest.raises(Refused, match="正在检查"):  # as the console would
+        await line.service.edge.classroom.lessons.reject([1], "博特")
     await line.telegram.until(lambda: "已上线" in room.text(shown))
     (kept,) = await line.service.edge.classroom.lessons.of_case(1)
     assert kept.state == "live"
+
+
+async def test_whoever_taps_a_moment_later_changes_nothing_about_what_is_told(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room, shown = await proposed(line)
+    assert line.service.edge
+    assert line.service.edge.classroom
+    classroom, take_up = line.service.edge.classroom, room.buttons(shown)["上线"]
+
+    async def still_open(number: int) -> None:
+        """As it was when they looked."""
+
+    monkeypatch.setattr(classroom.lessons, "check_open", still_open)
+    for _ in range(2):
+        line.telegram.tap(ROOM, shown.message_id, take_up, user=BERT)
+    await line.telegram.until(lambda: "已上线（博特）" in room.text(shown))
+    before = len(room.toasts)
+    line.telegram.tap(ROOM, shown.message_id, take_up, user=BERT)
+    await line.telegram.until(lambda: len(room.toasts) > before and not classroom._learning)
+    assert room.text(shown).endswith("已上线（博特）")
+    assert not any("没有上线" in str(c.params.get("text")) for c in line.telegram.calls)
 
 
 async def test_an_answer_that_was_changed_since_is_not_taught(line: Line) -> None:
@@ -165,7 +190,7 @@ async def test_an_answer_that_was_changed_since_is_not_taught(line: Line) -> Non
     await line.service.casework.answer(1, "不用材料，网上就能办。", "博特")
     await room.presses(BERT, shown, "上线")
     await line.telegram.until(lambda: "没有上线：" in room.text(shown))
-    assert "后来改了" in room.text(shown)
+    assert "答复改过" in room.text(shown)
 
 
 async def test_the_same_proposed_twice_waits_once(line: Line) -> None:
@@ -203,6 +228,19 @@ async def test_what_staff_propose_in_private_is_shown_to_the_admins_in_the_group
     assert (await said(line, PROPOSED)).chat_id == ROOM
 
 
+async def test_who_answers_in_private_what_the_bot_asked_hears_where_it_went(line: Line) -> None:
+    await answered(line, UNKNOWN)
+    anna = line.citizen(ANNA)
+    await anna.says("/case 1")
+    for label in ("教机器人", "新意图", "登记中心"):
+        await line.telegram.until(lambda label=label: label in labels(line, ANNA, anna.last))
+        line.telegram.tap(ANNA, anna.last.message_id, labels(line, ANNA, anna.last)[label])
+    asked = await said(line, THERE)
+    line.telegram.message(ANNA, TOLD, reply_to=asked.message_id)
+    assert (await said(line, PROPOSED)).chat_id == ROOM
+    assert (await said(line, "已提交给管理员")).chat_id == ANNA
+
+
 async def test_a_stranger_teaches_nothing(line: Line) -> None:
     room, shown = await proposed(line)
     card, asked = await room.card(1), await said(line, THERE)
@@ -217,6 +255,12 @@ async def test_a_stranger_teaches_nothing(line: Line) -> None:
     assert line.service.edge.classroom
     assert len(await line.service.edge.classroom.lessons.waiting()) == 1
     assert line.service.hotline.dialogue.content.intents.keys() == {"loan.remote", "hall.open"}
+
+
+async def test_somebody_in_the_group_who_is_not_on_the_roster_is_heard_as_a_citizen(line: Line) -> None:
+    _, shown = await proposed(line)
+    line.telegram.message(ROOM, "着火了", user=STRANGER, group=True, reply_to=shown.message_id)
+    assert "119" in (await said(line, "请拨 119")).text
 
 
 TOLD = "装充电桩\n装充电桩要什么手续\n请问充电桩怎么装才行"

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from bot.app import build_dialogue, propose_spaces
-from bot.config import Config, load_config
+from bot.config import load_config
 from bot.content.load import Content
 from bot.dialogue import Dialogue, Question, State
-from bot.edition import files_of, open_files
+from bot.edition import Files, files_of, open_files
 from bot.errors import ContentError, Problem
 from bot.handover import hand_over, take_over
 from bot.matching import cache
@@ -123,51 +123,66 @@ def test_mistakes_keep_their_text_on_the_way_between_processes() -> None:
     assert str(pickle.loads(pickle.dumps(error))) == str(error) == "own.yaml:3: 缺少标题\nown.yaml:9: 重复"
 
 
-def test_a_space_of_its_own_that_makes_a_check_wrong_is_not_taken(
-    world: World, monkeypatch: pytest.MonkeyPatch
+class Borrowed:
+    """A small content after a phrase was added: it is live in the space of the content before."""
+
+    def __init__(self, world: World) -> None:
+        world.write("intents/checks/own.yaml", "- {ask: 窗口上班没有啊, expect: hall.open}\n")
+        self.config = load_config(world.folder / "config.yaml", {})
+        self.stage, before = Stage(self.config), files_of(self.config)
+        self.stage.prepare(before)
+        self.live = self.with_phrase(before, "窗口开吗")
+        self.content = open_files(self.config, self.live)[0]
+        assert self.stage.rehearse(before, self.live, []).may_go_live
+        self.stage.pass_on(self.live, [], world.folder / "dialogue")
+        assert self.stage.needs_space(self.live)
+
+    def with_phrase(self, files: Files, phrase: str) -> Files:
+        line = "    - 窗口上班没有\n"
+        own = files["intents/own.yaml"].replace(line.encode(), f"{line}    - {phrase}\n".encode())
+        return {**files, "intents/own.yaml": own}
+
+    def others_try_drafts(self) -> None:
+        """More than anybody keeps."""
+        for n in range(2 * cache.KEPT_FITS):
+            self.stage.try_out(self.live, self.with_phrase(self.live, f"第{n}种问法"), "大厅", "")
+
+
+@pytest.fixture
+def borrowed(world: World) -> Borrowed:
+    return Borrowed(world)
+
+
+def test_a_space_of_its_own_that_makes_a_check_wrong_is_taken_by_no_later_start(
+    borrowed: Borrowed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.write("intents/checks/own.yaml", "- {ask: 窗口上班没有啊, expect: hall.open}\n")
-    config = load_config(world.folder / "config.yaml", {})
-    stage, live = Stage(config), files_of(config)
-    stage.prepare(live)
-    own = live["intents/own.yaml"].replace(
-        "    - 窗口上班没有\n".encode(), "    - 窗口上班没有\n    - 窗口开吗\n".encode()
-    )
-    draft = {**live, "intents/own.yaml": own}
-    content = open_files(config, draft)[0]
-    assert stage.rehearse(live, draft, []).may_go_live
-    assert stage.needs_space(draft)
-    with monkeypatch.context() as patched:
-        patched.setattr(cache, "build_index", mixed_up)
-        propose_spaces(config, content)
-    for n in range(5):  # what is live is still known when others tried their drafts meanwhile
-        stage.try_out(draft, {**draft, "intents/own.yaml": own + f"# {n}\n".encode()}, "大厅", "")
-    assert answers_now(config, content) != "loan.remote", "a restart does not take what the gate has not seen"
-    refusals = stage.compare_spaces(draft, []).refusals
+    monkeypatch.setattr(cache, "build_index", mixed_up)  # whatever is fitted from now on
+    propose_spaces(borrowed.config, borrowed.content)
+    borrowed.others_try_drafts()
+    assert answers_now(borrowed) != "loan.remote", "the gate has not seen it yet"
+    refusals = borrowed.stage.compare_spaces(borrowed.live, []).refusals
     assert any("窗口上班没有啊" in refusal for refusal in refusals)
-    assert answers_now(config, content) != "loan.remote"
-    assert not stage.needs_space(draft), "it would be refused again"
+    borrowed.others_try_drafts()
+    assert answers_now(borrowed) != "loan.remote", "it was refused"
+    assert not Stage(borrowed.config).needs_space(borrowed.live), "it would be refused again"
 
 
-def test_a_space_of_its_own_that_passes_is_taken(world: World) -> None:
-    config = load_config(world.folder / "config.yaml", {})
-    stage, live = Stage(config), files_of(config)
-    stage.prepare(live)
-    own = live["intents/own.yaml"].replace(
-        "    - 窗口上班没有\n".encode(), "    - 窗口上班没有\n    - 窗口开吗\n".encode()
-    )
-    draft = {**live, "intents/own.yaml": own}
-    content = open_files(config, draft)[0]
-    assert stage.rehearse(live, draft, []).may_go_live
-    assert stage.needs_space(draft)
-    propose_spaces(config, content)
-    assert stage.compare_spaces(draft, []).may_go_live
-    assert not stage.needs_space(draft)
+def test_a_space_of_its_own_that_passes_is_taken(borrowed: Borrowed) -> None:
+    propose_spaces(borrowed.config, borrowed.content)
+    assert borrowed.stage.compare_spaces(borrowed.live, []).may_go_live
+    assert not borrowed.stage.needs_space(borrowed.live)
 
 
-def answers_now(config: Config, content: Content) -> str:
+def test_drafts_leave_nothing_that_a_start_would_take_up(borrowed: Borrowed) -> None:
+    before = {path.name for path in borrowed.config.matching.cache.glob("*-*.npz") if "vectors" not in path.name}
+    borrowed.others_try_drafts()
+    after = {path.name for path in borrowed.config.matching.cache.glob("*-*.npz") if "vectors" not in path.name}
+    assert after == before
+
+
+def answers_now(borrowed: Borrowed) -> str:
     """What a start at this moment would take 窗口上班没有啊 for."""
-    return build_dialogue(config, content).step(Question("窗口上班没有啊", NOW))[0].intent
+    return build_dialogue(borrowed.config, borrowed.content).step(Question("窗口上班没有啊", NOW))[0].intent
 
 
 def mixed_up(*material: Any) -> Index:

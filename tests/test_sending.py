@@ -26,12 +26,6 @@ ASK = "南京房产证能在网上办吗"
 
 
 @pytest.fixture
-async def telegram() -> AsyncIterator[TelegramServer]:
-    async with TelegramServer() as server:
-        yield server
-
-
-@pytest.fixture
 async def line(dialogue: Dialogue, telegram: TelegramServer, tmp_path: Path) -> AsyncIterator[Line]:
     async with open_line(dialogue, telegram, f"sqlite:///{tmp_path}/hotline.db") as line:
         yield line

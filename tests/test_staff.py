@@ -26,12 +26,6 @@ staff:
 
 
 @pytest.fixture
-async def telegram() -> AsyncIterator[TelegramServer]:
-    async with TelegramServer() as server:
-        yield server
-
-
-@pytest.fixture
 def settings_file(tmp_path: Path) -> Path:
     text = (ROOT / "config.yaml").read_text("utf-8")
     before, _, rest = text.partition("staff:\n")
@@ -150,7 +144,7 @@ async def test_a_tap_while_the_database_is_away_is_done_once_it_is_back(
         await claim(number, who)
 
     monkeypatch.setattr(casework, "claim", away_at_first)
-    line.telegram.tap(ROOM, card.message_id, room.buttons(card)["认领"], user=ANNA)
+    assert await room.presses(ANNA, card, "认领") == "已认领"
     await room.card(1, "已认领（安娜）")
     assert len(tries) == 2
 

@@ -17,12 +17,6 @@ GROUP = -100500
 
 
 @pytest.fixture
-async def telegram() -> AsyncIterator[TelegramServer]:
-    async with TelegramServer() as server:
-        yield server
-
-
-@pytest.fixture
 async def line(dialogue: Dialogue, telegram: TelegramServer, database_url: str) -> AsyncIterator[Line]:
     async with open_line(dialogue, telegram, database_url) as line:
         yield line

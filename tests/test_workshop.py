@@ -4,9 +4,13 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bot.edition import Files
+from bot.errors import HotlineError
+from bot.rehearsal import Verdict
 from bot.text import normalise
 from tests.conftest import World
 from tests.house import Browser
@@ -104,6 +108,32 @@ async def test_of_a_batch_the_bad_ones_are_left_out_with_their_reason(office: Of
     assert (await office.browser().asks("周末开不开"))["intent"] == "hall.open"
 
 
+async def test_of_a_batch_of_which_a_part_failed_half_way_the_other_part_is_noted_as_live(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await an_answered_case(office)
+    anna, admin = await office.staff("安娜"), await office.staff("管理员")
+    wrong = {"kind": "phrase", "intent": "loan.remote", "phrases": "大厅几点开门呀", "checks": "窗口上班没有呢"}
+    await anna.posts("/staff/cases/1/learn", lesson())
+    await anna.posts("/staff/cases/1/learn", lesson(**wrong))
+    taken_up, went_live = office.reloader._taken_up, list[str]()
+
+    async def then_the_process_dies(*change: Any) -> Verdict:
+        if went_live:
+            raise HotlineError("试运行的进程意外结束;改动没有上线")
+        verdict = await taken_up(*change)
+        went_live.extend([verdict.version] if verdict.may_go_live else [])
+        return verdict
+
+    monkeypatch.setattr(office.reloader, "_taken_up", then_the_process_dies)
+    await admin.posts("/staff/learn", [("pick", "1"), ("pick", "2")])
+    assert "charging.install" in office.service.hotline.dialogue.content.intents
+    assert "1 条已上线，1 条没有上线" in admin.words
+    assert "意外结束" in admin.words
+    await admin.opens("/staff/learn")
+    assert admin.values("pick") == ["2"]
+
+
 async def test_a_file_is_edited_checked_tried_and_saved_in_the_browser(office: Office) -> None:
     admin, name = await office.staff("管理员"), "/staff/content/intents/own.yaml"
     await admin.opens(name)
@@ -166,11 +196,20 @@ async def test_what_went_live_is_listed_with_its_differences_and_taken_back(offi
     assert NEW in aside.read_text("utf-8"), "what was undone is kept aside"
 
 
-async def test_what_is_saved_while_the_bot_is_taught_is_not_lost(office: Office) -> None:
+async def test_what_is_saved_while_the_bot_is_taught_is_not_lost(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await an_answered_case(office)
     admin = await office.staff("管理员")
+    rehearse, rehearsing = office.reloader.rehearse, asyncio.Event()
+
+    async def noticed(files: Files) -> Verdict:
+        rehearsing.set()  # the folders have been read
+        return await rehearse(files)
+
+    monkeypatch.setattr(office.reloader, "rehearse", noticed)
     teaching = asyncio.create_task(admin.posts("/staff/cases/1/learn", lesson()))
-    await office.until(lambda: office.reloader._one_at_a_time.locked())
+    await rehearsing.wait()
     office.world.write("intents/mine.yaml", "oops: [\n")
     await teaching
     assert "已上线" in admin.words

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from bot.app import build_dialogue, is_settled, read_content
+from bot.app import build_dialogue, is_fitted, read_content
 from bot.config import Config
 from bot.content.load import Content
 from bot.dialogue import Dialogue
@@ -56,7 +56,7 @@ def _target(config: Config, file: Path, to: Path | None) -> Path:
 
 def _dialogue(config: Config, content: Content, faq: Faq) -> Dialogue | None:
     """For comparing meanings where that costs seconds: there are few questions, and nothing has to be learnt first."""
-    if len(faq.entries) > MOST_ENCODED or not content.intents or not is_settled(config, content):
+    if len(faq.entries) > MOST_ENCODED or not content.intents or not is_fitted(config, content):
         return None
     return build_dialogue(config, content)
 

@@ -46,12 +46,11 @@ class Cache:
         like: "Fitted | None" = None,
     ) -> Index:
         """The index of this material: from disk, else in the space of `like`, else fitted, after `before_fit`."""
-        path = self._path("fit", phrases, background, padding)
-        quick = self._path("quick", phrases, background, padding)
-        index = _read_index(path) or _read_index(quick)
+        found = (_read_index(self._path(kind, phrases, background, padding)) for kind in ("fit", "quick"))
+        index = next(filter(None, found), None)
         if index is None and like is not None:
-            index = refit(like.index, like.material, Material(phrases, background), self.encode)
-            self._keep(quick, index)
+            # not written: it may be a draft, and only what goes live is kept
+            return refit(like.index, like.material, Material(phrases, background), self.encode)
         return index or self.fit(phrases, background, padding, before_fit)
 
     def fit(
@@ -65,23 +64,25 @@ class Cache:
         return self._fitted("fit", phrases, background, padding, before_fit)
 
     def propose(self, phrases: Sequence[Phrase], background: Sequence[str], padding: Sequence[str]) -> Index:
-        """The same, but no start finds it before it was accepted."""
+        """The same, but no start finds it before it was settled."""
         return self._fitted("own", phrases, background, padding)
 
-    def accept(self, phrases: Sequence[Phrase], background: Sequence[str], padding: Sequence[str]) -> None:
-        """What was proposed is the index from now on."""
-        with contextlib.suppress(OSError):
-            self._path("own", phrases, background, padding).replace(self._path("fit", phrases, background, padding))
+    def keep(self, phrases: Sequence[Phrase], background: Sequence[str], padding: Sequence[str], index: Index) -> None:
+        """The next start finds this index, unless there is one with a space of its own."""
+        if not self.is_fitted(phrases, background, padding):
+            self._keep(self._path("quick", phrases, background, padding), index)
 
-    def refuse(self, phrases: Sequence[Phrase], background: Sequence[str], padding: Sequence[str]) -> None:
-        """What was proposed is gone, and need not be proposed again."""
+    def settle(
+        self, phrases: Sequence[Phrase], background: Sequence[str], padding: Sequence[str], index: Index
+    ) -> None:
+        """This index from now on, whether it is the proposed one or stays what it was; nothing more is proposed."""
+        self._keep(self._path("fit", phrases, background, padding), index)
         with contextlib.suppress(OSError):
-            self._path("refused", phrases, background, padding).touch()
             self._path("own", phrases, background, padding).unlink(missing_ok=True)
 
-    def is_settled(self, phrases: Sequence[Phrase], background: Sequence[str], padding: Sequence[str]) -> bool:
-        """Whether there is an index with a space of its own, or the one proposed was refused."""
-        return any(self._path(kind, phrases, background, padding).exists() for kind in ("fit", "refused"))
+    def is_fitted(self, phrases: Sequence[Phrase], background: Sequence[str], padding: Sequence[str]) -> bool:
+        """Whether that was settled, or fitted with nothing to compare it with."""
+        return self._path("fit", phrases, background, padding).exists()
 
     def _fitted(
         self,
@@ -122,7 +123,7 @@ class Cache:
 
     def _prune(self) -> None:
         with contextlib.suppress(OSError):
-            for kind in ("fit", "quick", "own", "refused"):
+            for kind in ("fit", "quick", "own"):
                 old = sorted(self.folder.glob(f"{kind}-*.npz"), key=lambda p: p.stat().st_mtime)[:-KEPT_FITS]
                 for path in old:
                     path.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from telegram import BotCommand, CallbackQuery, Message, Update
 from telegram.error import TelegramError
 from telegram.ext import (
     Application,
+    ApplicationHandlerStop,
     CallbackQueryHandler,
     ChatMemberHandler,
     CommandHandler,
@@ -96,6 +97,7 @@ class Citizens:
     async def _note(self, update: object, context: Context) -> None:
         if isinstance(update, Update) and context.error is not None:
             self._errors[update.update_id] = context.error
+        raise ApplicationHandlerStop  # it is done again as a whole, or set aside: no other handler may take it up
 
     # ---- commands
 

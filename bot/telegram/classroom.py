@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 from telegram import CallbackQuery, Update
-from telegram.error import BadRequest, NetworkError, RetryAfter
+from telegram.error import NetworkError, RetryAfter, TelegramError
 from telegram.ext import (
     Application,
     ApplicationHandlerStop,
@@ -22,11 +22,9 @@ from bot import voice
 from bot.buttons import Rows, by_short_id, in_rows, short_id
 from bot.casework import File, Refused
 from bot.config import Person
-from bot.errors import HotlineError
-from bot.lessons import Lessons
+from bot.lessons import MOOT, Lessons
 from bot.store.cases import CaseState
-from bot.store.engine import DatabaseUnavailable
-from bot.teaching import FEWEST_NEW, Kind, Proposal, wordings
+from bot.teaching import FEWEST_NEW, Kind, Proposal, Unteachable, wordings
 from bot.telegram.citizens import change_buttons
 from bot.telegram.send import seconds
 from bot.telegram.staff import Deed, StaffRoom
@@ -40,7 +38,7 @@ _LONGEST_WORDING, _LONGEST_ANSWER, _LONGEST_REASON = 60, 200, 500
 _TRIES = 5
 _BUTTON = re.compile(r"^l:(?:[tnruz]:\d+(:\w+)?|p:\d+:\w+)$")
 _ASKED = re.compile(r"教机器人 · 事项 (\d+) · (加问法|新意图)「(.+)」\n")
-_REFUSED, _CHECKING = "\n\n没有上线：", "\n\n正在检查……"
+_REFUSED = "\n\n没有上线："
 
 
 class Classroom:
@@ -74,10 +72,6 @@ class Classroom:
 
     async def tapped(self, update: Update, context: Context) -> None:
         """A button of ours; pressed by anybody else it does nothing."""
-        query = update.callback_query
-        assert query is not None
-        if not _BUTTON.match(query.data or ""):
-            return  # without any data PTB asks no pattern
         deeds: dict[str, Deed] = {
             "t": self._ways,
             "p": self._phrase_of,
@@ -86,7 +80,7 @@ class Classroom:
             "u": self._taken_up,
             "z": self._turned_down,
         }
-        await self.room.obey(update, deeds)
+        await self.room.obey(update, _BUTTON, deeds)
 
     async def _ways(self, number: int, person: Person, rest: list[str], query: CallbackQuery) -> str:
         file = await self.casework.file(number)
@@ -102,7 +96,7 @@ class Classroom:
             raise Refused("没有这个意图了")
         file, title = await self.casework.file(number), intents[key].title
         if wordings(file.wordings)[1]:
-            return await self._propose(_chat(query), file, Kind.PHRASE, title, person)
+            return await self._propose(_chat(query), file, Kind.PHRASE, key, person)
         ask = "只有一种问法。请回复这条消息，用别的说法写一句，当作检查题。"
         await self.room.sender.say(_chat(query), f"{_heading(number, '加问法', title)}{_known(file)}{ask}")
         return ""
@@ -144,18 +138,17 @@ class Classroom:
         await self.lessons.check_open(number)
 
     async def _learn(self, number: int, who: str, query: CallbackQuery) -> None:
-        """Beside everything else: the gate takes seconds, and others tap meanwhile."""
-        text = _text_of(query).partition(_REFUSED)[0]
+        """Beside everything else: the gate takes seconds, and others tap meanwhile. The buttons stay that long."""
         try:
-            await self._rewrite(query, text + _CHECKING)
-            refused = await self.lessons.approve([number], who)
+            why = (await self.lessons.approve([number], who)).get(number)
         except Exception as error:
             log.exception("proposal %s", number)
-            refused = {number: f"出了错（{type(error).__name__}），请再试一次"}
-        if why := refused.get(number):
-            await self._rewrite(query, text + _REFUSED + voice.shortened(why, _LONGEST_REASON), _decision(number))
-        else:
+            why = f"出了错（{type(error).__name__}），请再试一次"
+        text = _text_of(query).partition(_REFUSED)[0]
+        if why is None:
             await self._rewrite(query, f"{text}\n\n已上线（{who}）")
+        elif why not in MOOT:
+            await self._rewrite(query, text + _REFUSED + voice.shortened(why, _LONGEST_REASON), _decision(number))
 
     async def _rewrite(self, query: CallbackQuery, text: str, rows: Rows = ()) -> None:
         """Another text in the place of a message, however often Telegram has to be asked."""
@@ -163,12 +156,13 @@ class Classroom:
         for _ in range(_TRIES if message else 0):
             assert message is not None
             try:
-                await self.room.sender.edit(message.chat.id, message.message_id, text, rows)
-                return
+                if await self.room.sender.edit(message.chat.id, message.message_id, text, rows):
+                    return
+                break
             except (RetryAfter, NetworkError) as error:
-                if isinstance(error, BadRequest):
-                    break
                 await asyncio.sleep(seconds(error) if isinstance(error, RetryAfter) else 1)
+            except TelegramError:
+                break
         log.warning("what became of a proposal could not be told; it stands in the console")
 
     # ---- messages
@@ -186,12 +180,14 @@ class Classroom:
             lines = [line.strip() for line in (message.text or "").splitlines() if line.strip()]
             try:
                 file = await self.casework.file(number)
-                await self._propose(message.chat.id, file, _KINDS[kind], about, person, lines)
-            except DatabaseUnavailable:
-                raise  # it is taken up again once it is back
-            except HotlineError as refusal:  # headed like what was asked: the next reply may go to either
+                told = await self._propose(message.chat.id, file, _KINDS[kind], about, person, lines)
+                if not self._is_seen_by_admins(message.chat.id, person):
+                    await self.room.say(update, told, reply_to=message.message_id)
+            except Unteachable as refusal:  # headed like what was asked: the next reply may go to either
                 told = f"{_heading(number, kind, about)}{refusal}。请回复这条消息，全部再写一遍。"
                 await self.room.say(update, told, reply_to=message.message_id)
+            except Refused as refusal:
+                await self.room.say(update, str(refusal), reply_to=message.message_id)
         raise ApplicationHandlerStop
 
     # ---- inside
@@ -199,13 +195,16 @@ class Classroom:
     async def _propose(
         self, chat: int, file: File, kind: Kind, about: str, person: Person, lines: Sequence[str] = ()
     ) -> str:
-        """Keeps it and shows what would be learnt; `about`: an intent's title, or the department of a new one."""
+        """Keeps it and shows what would be learnt; `about`: an intent, or the department of a new one."""
         proposal = self._proposal(file, kind, about, lines)
         number = await self.lessons.propose(proposal, person.name)
-        is_admin = person.role == "admin"
-        where = chat if is_admin else self.room.settings.chat_id or chat
+        where = chat if self._is_seen_by_admins(chat, person) else self.room.settings.chat_id
         await self.room.sender.say(where, self._shown(proposal, person), _decision(number))
-        return "请看一遍再上线" if is_admin else "已提交给管理员"
+        return "请看一遍再上线" if person.role == "admin" else "已提交给管理员"
+
+    def _is_seen_by_admins(self, chat: int, person: Person) -> bool:
+        """What others propose in private goes to the group, where there is one."""
+        return person.role == "admin" or chat == self.room.settings.chat_id or not self.room.settings.chat_id
 
     def _proposal(self, file: File, kind: Kind, about: str, lines: Sequence[str]) -> Proposal:
         intents = self.lessons.hotline.dialogue.content.intents
@@ -222,7 +221,7 @@ class Classroom:
                 department=self.casework.department(about),
                 region=file.case.region,
             )
-        key = next((key for key, intent in intents.items() if intent.title == about), "")
+        key = next((key for key, intent in intents.items() if about in (key, intent.title)), about)
         phrases, checks = wordings([*file.wordings, *lines])
         return self.lessons.proposal(file, kind, phrases, checks, intent=key)
 

@@ -28,8 +28,8 @@ from bot.entrance import make_link
 from bot.errors import HotlineError
 from bot.store import cases
 from bot.store.cases import OPEN, CaseState, Filter
-from bot.store.engine import DatabaseUnavailable
 from bot.store.figures import daily
+from bot.teaching import Unteachable
 from bot.telegram.citizens import change_buttons, toast
 from bot.telegram.render import markup
 from bot.telegram.send import Sender
@@ -221,11 +221,13 @@ class StaffRoom:
         card = message.reply_to_message if message else None
         ours = card is not None and card.from_user is not None and card.from_user.id == self.bot.id
         found = _ON_A_CARD.match(card.text or "") if card and ours and self.is_ours(update) else None
-        if message is None or (found is None and not (ours and self._is_room(update))):
+        person = self.person(update)
+        if message is None or (found is None and not (person and ours and self._is_room(update))):
             return
-        if self.person(update) is not None and found is None:
-            await self.say(update, "要答复市民，请回复「事项」卡片；要教机器人，请回复它问您的那一条。")
-        elif self.person(update) is not None and found is not None:
+        if found is None:
+            hint = "要答复市民，请回复「事项」卡片；要教机器人，请回复它问您的那一条。"
+            await self.say(update, hint, reply_to=message.message_id)
+        elif person is not None:
             try:
                 await self._ask_to_confirm(update, int(found[1]), message.text or "", message.message_id)
             except Refused as refusal:
@@ -251,10 +253,6 @@ class StaffRoom:
 
     async def tapped(self, update: Update, context: Context) -> None:
         """A button of ours; pressed by anybody else, or forwarded elsewhere, it does nothing."""
-        query = update.callback_query
-        assert query is not None
-        if not _BUTTON.match(query.data or ""):
-            return  # without any data PTB asks no pattern
         deeds: dict[str, Deed] = {
             "c": self._claimed,
             "a": self._to_answer,
@@ -269,20 +267,20 @@ class StaffRoom:
             "o": self._left_out,
             "x": self._called_off,
         }
-        await self.obey(update, deeds)
+        await self.obey(update, _BUTTON, deeds)
 
-    async def obey(self, update: Update, deeds: Mapping[str, Deed]) -> None:
+    async def obey(self, update: Update, buttons: re.Pattern[str], deeds: Mapping[str, Deed]) -> None:
         """Does what a button says whose data is `x:deed:number…`, and tells who tapped it how that went."""
         query, person = update.callback_query, self.person(update)
         assert query is not None
+        if not buttons.match(query.data or ""):
+            return  # without any data PTB asks no pattern
         told, alert = "", False
         if person is not None and self.is_ours(update):
             _, kind, number, *rest = (query.data or "").split(":")
             try:
                 told = await deeds[kind](int(number), person, rest, query)
-            except DatabaseUnavailable:
-                raise  # the tap is done again once it is back
-            except HotlineError as refusal:
+            except (Refused, Unteachable) as refusal:
                 told, alert = str(refusal), True
         await toast(query, told[:_MOST_IN_A_BOX], alert=alert)
         raise ApplicationHandlerStop
