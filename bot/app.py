@@ -1,7 +1,6 @@
 """Builds everything from a Config, from the bottom up."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bot.config import Config
 from bot.content.lint import Rules
@@ -9,7 +8,7 @@ from bot.content.load import Content, load_content
 from bot.content.models import Intent, SmallTalk, Topic, UrgentRule
 from bot.dialogue import Dialogue, Limits
 from bot.errors import ContentError, Problem
-from bot.matching.cache import Cache, Fitted
+from bot.matching.cache import Cache
 from bot.matching.calibration import Mix
 from bot.matching.encoder import Encoder, Remembered, make_encoders
 from bot.matching.matcher import Kind, Matcher, Material, Phrase
@@ -36,17 +35,17 @@ def build_dialogue(
     `like`: a dialogue over nearly the same content, whose space takes in the new phrases: seconds instead of minutes.
     `encoders`: in place of those that the settings name. `proposed`: in the spaces that `propose_spaces` fitted.
     """
-    stuff, settings = _stuff(content), config.matching
+    (wording, material), settings = _material(content), config.matching
     mix = Mix(settings.mix_wrong, settings.mix_near, settings.mix_far)
-    known = _fitted(like)
+    known = {matcher.encoder.version: matcher for matcher in _matchers(like)} if like else {}
     matcher = None
     most = settings.remembered_answers
     for encoder in reversed(encoders or [Remembered(e, most) for e in make_encoders(settings.encoder)]):
         cache = Cache(settings.cache, encoder)
-        material = stuff.phrases, stuff.background, stuff.lead
-        index = cache.propose(*material) if proposed else cache.index(*material, before_fit, known.get(encoder.version))
+        near = known.get(encoder.version)
+        index = cache.propose(material) if proposed else cache.index(material, before_fit, near)
         above = index.forecast.thresholds(settings.target, mix, settings.false_alarms, settings.topic_margin)
-        matcher = Matcher(stuff.phrases, encoder, index, above, matcher, stuff.background)
+        matcher = Matcher(material, encoder, index, above, matcher)
     assert matcher is not None
     limits = Limits(
         config.limits.message_length,
@@ -55,63 +54,44 @@ def build_dialogue(
         settings.place_malus,
         settings.remembered_answers,
     )
-    return Dialogue(content, matcher, stuff.wording, limits)
+    return Dialogue(content, matcher, wording, limits)
 
 
 def is_fitted(config: Config, content: Content) -> bool:
-    """Whether the space that the matcher of this content has is settled, and not only borrowed from another's."""
-    stuff = _stuff(content)
-    caches = (Cache(config.matching.cache, encoder) for encoder in make_encoders(config.matching.encoder))
-    return all(cache.is_fitted(stuff.phrases, stuff.background, stuff.lead) for cache in caches)
+    """Whether the spaces that this content has are settled, and not only borrowed from another's."""
+    caches = [Cache(config.matching.cache, encoder) for encoder in make_encoders(config.matching.encoder)]
+    material = _material(content)[1]
+    return all(cache.is_fitted(material) for cache in caches)
 
 
 def propose_spaces(config: Config, content: Content) -> None:
-    """Fits it one of its own, minutes; no start takes it before `settle_spaces`."""
-    stuff = _stuff(content)
+    """Fits it spaces of its own, minutes; no start takes them before `settle_spaces`."""
+    material = _material(content)[1]
     for encoder in make_encoders(config.matching.encoder):
-        Cache(config.matching.cache, encoder).propose(stuff.phrases, stuff.background, stuff.lead)
+        Cache(config.matching.cache, encoder).propose(material)
 
 
 def keep_spaces(config: Config, dialogue: Dialogue) -> None:
     """The next start has the spaces that this dialogue borrowed."""
-    _for_each_space(config, dialogue, Cache.keep)
+    for matcher in _matchers(dialogue):
+        Cache(config.matching.cache, matcher.encoder).keep(matcher.material, matcher.index)
 
 
 def settle_spaces(config: Config, dialogue: Dialogue) -> None:
     """Its content has the spaces of this dialogue for good."""
-    _for_each_space(config, dialogue, Cache.settle)
+    for matcher in _matchers(dialogue):
+        Cache(config.matching.cache, matcher.encoder).settle(matcher.material, matcher.index)
 
 
-def _for_each_space(config: Config, dialogue: Dialogue, deed: Callable[..., None]) -> None:
-    stuff = _stuff(dialogue.content)
-    for matcher in filter(None, (dialogue.matcher, dialogue.matcher.second)):
-        cache = Cache(config.matching.cache, matcher.encoder)
-        deed(cache, stuff.phrases, stuff.background, stuff.lead, matcher.index)
+def _matchers(dialogue: Dialogue) -> Iterator[Matcher]:
+    """One for each encoder."""
+    return filter(None, (dialogue.matcher, dialogue.matcher.second))
 
 
-@dataclass(frozen=True)
-class _Stuff:
-    """What a matcher is made of."""
-
-    wording: Wording
-    phrases: list[Phrase]
-    background: list[str]
-
-    @property
-    def lead(self) -> Sequence[str]:
-        return self.wording.lead
-
-
-def _stuff(content: Content) -> _Stuff:
+def _material(content: Content) -> tuple[Wording, Material]:
     wording = Wording(content.synonyms, content.padding.lead, content.padding.trail)
     background = [wording.standard(line) for line in content.background]
-    return _Stuff(wording, labelled(content, wording), background)
-
-
-def _fitted(like: Dialogue | None) -> dict[str, Fitted]:
-    """By encoder."""
-    matchers = [m for m in (like.matcher, like.matcher.second) if m] if like else []
-    return {m.encoder.version: Fitted(m.index, Material(m.phrases, m.background)) for m in matchers}
+    return wording, Material(labelled(content, wording), background, wording.lead)
 
 
 def labelled(content: Content, wording: Wording) -> list[Phrase]:

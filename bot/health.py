@@ -340,7 +340,7 @@ def _left_out(dialogue: Dialogue) -> Mapping[str, list[tuple[LeftOut, Confusion]
     """Every phrase of each intent, as it was written."""
     written = _written(dialogue)
     found: dict[str, list[tuple[LeftOut, Confusion]]] = defaultdict(list)
-    for one in left_out(dialogue.matcher, dialogue.wording.lead):
+    for one in left_out(dialogue.matcher):
         mine, other = (written.get((p.intent, p.text), p.text) for p in (one.phrase, one.first))
         found[one.phrase.intent].append((one, Confusion(mine, one.first.intent, other)))
     return found

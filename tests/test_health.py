@@ -86,7 +86,7 @@ class TestPhrasesLeftOut:
 
     def test_of_few_the_share_that_strays_is_what_the_thresholds_are_made_from(self, more: World) -> None:
         matcher = open_world(more).matcher
-        found = [one for one in left_out(matcher, ()) if one.phrase.label != "lone.one"]
+        found = [one for one in left_out(matcher) if one.phrase.label != "lone.one"]
         forecast = matcher.index.forecast.wrong
         assert len(found) == len(forecast)
         assert sum(not one.is_right for one in found) == (forecast > -1).sum() > 0
@@ -96,7 +96,7 @@ class TestPhrasesLeftOut:
         matcher = open_world(more).matcher
         index, phrases = matcher.index, matcher.phrases
         labels = np.array([list(matcher.labels).index(p.label) for p in phrases])
-        found = {one.phrase: one for one in left_out(matcher, ())}
+        found = {one.phrase: one for one in left_out(matcher)}
         assert len(found) == sum(p.kind is Kind.INTENT for p in phrases) == 11
         for row, phrase in enumerate(phrases):
             rest = index.learnt[index.learnt != row]

@@ -37,8 +37,8 @@ PHRASES = [
 
 def matcher(above: Thresholds = Thresholds(0.6, 0.3), phrases: list[Phrase] = PHRASES) -> Matcher:  # noqa: B008
     encoder = LexicalEncoder()
-    index = build_index(phrases, ["今天天气怎么样"], ["请问"], encoder.encode)
-    return Matcher(phrases, encoder, index, above)
+    material = Material(phrases, ["今天天气怎么样"], ["请问"])
+    return Matcher(material, encoder, build_index(material, encoder.encode), above)
 
 
 def test_a_phrase_word_for_word_is_always_answered() -> None:
@@ -150,9 +150,9 @@ class TestThresholds:
 class TestCache:
     def test_a_second_start_fits_nothing_and_finds_the_same(self, tmp_path: Path, monkeypatch) -> None:
         encoder = LexicalEncoder()
-        first = Cache(tmp_path, encoder).index(PHRASES, ["天气"], [])
+        first = Cache(tmp_path, encoder).index(Material(PHRASES, ["天气"]))
         monkeypatch.setattr("bot.matching.cache.build_index", lambda *a: pytest.fail("fitted again"))
-        second = Cache(tmp_path, encoder).index(PHRASES, ["天气"], [])
+        second = Cache(tmp_path, encoder).index(Material(PHRASES, ["天气"]))
         assert np.array_equal(first.rows, second.rows)
         assert first.forecast.thresholds(0.02, Mix(0.7, 0.2, 0.1), 0.01) == second.forecast.thresholds(
             0.02, Mix(0.7, 0.2, 0.1), 0.01
@@ -174,16 +174,16 @@ class TestCache:
 
     @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 broken", b"not a zip"])
     def test_a_damaged_file_is_made_anew(self, tmp_path: Path, damage: bytes) -> None:
-        Cache(tmp_path, LexicalEncoder()).index(PHRASES, [], [])
+        Cache(tmp_path, LexicalEncoder()).index(Material(PHRASES))
         first = {path: path.stat().st_size for path in tmp_path.glob("*.npz")}
         for path in first:
             path.write_bytes(damage)
-        Cache(tmp_path, LexicalEncoder()).index(PHRASES, [], [])
+        Cache(tmp_path, LexicalEncoder()).index(Material(PHRASES))
         assert {path: path.stat().st_size for path in tmp_path.glob("*.npz")} == first
 
     def test_a_folder_that_cannot_be_written_is_no_error(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
-        index = Cache(tmp_path / "file" / "below", LexicalEncoder()).index(PHRASES, [], [])
+        index = Cache(tmp_path / "file" / "below", LexicalEncoder()).index(Material(PHRASES))
         assert len(index.rows) == len(PHRASES)
 
 
@@ -294,17 +294,17 @@ def test_every_phrase_has_a_label_and_shadow_topics_are_never_intents(content) -
 def test_a_few_phrases_more_or_less_need_no_new_fit_and_the_ridge_is_exact(changed: int) -> None:
     encoder = LexicalEncoder()
     phrases = [Phrase(f"第{n}件事怎么办{n * 7}", f"i{n % 40}", f"i{n % 40}", Kind.INTENT) for n in range(400)]
-    background = ["今天天气不错", "晚上吃什么"]
-    fitted = build_index(phrases, background, (), encoder.encode)
+    before = Material(phrases, ["今天天气不错", "晚上吃什么"])
+    fitted = build_index(before, encoder.encode)
     later = [
         *phrases[changed:],
         *(replace(p, text=f"{p.text}呢") for p in phrases[:changed]),
         Phrase("一件全新的事", "new", "new", Kind.INTENT),
     ]
-    index = refit(fitted, Material(phrases, background), Material(later, background[:1]), encoder.encode)
+    index = refit(fitted, before, Material(later, before.background[:1]), encoder.encode)
     learn = index.rows[index.learnt]
     gram = np.exp(-3.0 * (1 - learn @ learn.T)) + 0.3 * np.eye(len(learn))
-    _, number = np.unique([label for _, label in Material(later, []).rows()], return_inverse=True)
+    _, number = np.unique([label for _, label in Material(later).rows()], return_inverse=True)
     targets = np.zeros((len(learn), int(number.max()) + 1))
     targets[np.arange(len(number)), number] = 1
     assert np.abs(np.linalg.solve(gram, targets).T - index.weights).max() < 1e-3

@@ -7,7 +7,7 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +15,12 @@ import numpy as np
 
 from bot.matching.calibration import Forecast
 from bot.matching.encoder import Encoder, Floats
-from bot.matching.matcher import Index, Material, Phrase, build_index
+from bot.matching.matcher import Index, Matcher, Material, build_index
 from bot.matching.refit import refit
 
 FORMAT = "9"
 """Raised when the fit changes, so that older files are not used."""
 KEPT_FITS = 6
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """An index and what it was made of."""
-
-    index: Index
-    material: Material
 
 
 class Cache:
@@ -38,70 +30,47 @@ class Cache:
         self.folder, self.encoder = folder, encoder
 
     def index(
-        self,
-        phrases: Sequence[Phrase],
-        background: Sequence[str],
-        padding: Sequence[str],
-        before_fit: Callable[[], None] = lambda: None,
-        like: "Fitted | None" = None,
+        self, material: Material, before_fit: Callable[[], None] = lambda: None, like: Matcher | None = None
     ) -> Index:
         """The index of this material: from disk, else in the space of `like`, else fitted, after `before_fit`."""
-        found = (_read_index(self._path(kind, phrases, background, padding)) for kind in ("fit", "quick"))
+        found = (_read_index(self._path(kind, material)) for kind in ("fit", "quick"))
         index = next(filter(None, found), None)
         if index is None and like is not None:
             # not written: it may be a draft, and only what goes live is kept
-            return refit(like.index, like.material, Material(phrases, background), self.encode)
-        return index or self.fit(phrases, background, padding, before_fit)
+            return refit(like.index, like.material, material, self.encode)
+        return index or self._fitted("fit", material, before_fit)
 
-    def fit(
-        self,
-        phrases: Sequence[Phrase],
-        background: Sequence[str],
-        padding: Sequence[str],
-        before_fit: Callable[[], None] = lambda: None,
-    ) -> Index:
-        """The index with a space and a forecast of its own: minutes, unless it was fitted before."""
-        return self._fitted("fit", phrases, background, padding, before_fit)
+    def propose(self, material: Material) -> Index:
+        """One with a space and a forecast of its own, minutes; no start finds it before it was settled."""
+        return self._fitted("own", material)
 
-    def propose(self, phrases: Sequence[Phrase], background: Sequence[str], padding: Sequence[str]) -> Index:
-        """The same, but no start finds it before it was settled."""
-        return self._fitted("own", phrases, background, padding)
-
-    def keep(self, phrases: Sequence[Phrase], background: Sequence[str], padding: Sequence[str], index: Index) -> None:
+    def keep(self, material: Material, index: Index) -> None:
         """The next start finds this index, unless there is one with a space of its own."""
-        if not self.is_fitted(phrases, background, padding):
-            self._keep(self._path("quick", phrases, background, padding), index)
+        if not self.is_fitted(material):
+            self._keep(self._path("quick", material), index)
 
-    def settle(
-        self, phrases: Sequence[Phrase], background: Sequence[str], padding: Sequence[str], index: Index
-    ) -> None:
+    def settle(self, material: Material, index: Index) -> None:
         """This index from now on, whether it is the proposed one or stays what it was; nothing more is proposed."""
-        self._keep(self._path("fit", phrases, background, padding), index)
+        self._keep(self._path("fit", material), index)
         with contextlib.suppress(OSError):
-            self._path("own", phrases, background, padding).unlink(missing_ok=True)
+            self._path("own", material).unlink(missing_ok=True)
 
-    def is_fitted(self, phrases: Sequence[Phrase], background: Sequence[str], padding: Sequence[str]) -> bool:
+    def is_fitted(self, material: Material) -> bool:
         """Whether that was settled, or fitted with nothing to compare it with."""
-        return self._path("fit", phrases, background, padding).exists()
+        return self._path("fit", material).exists()
 
-    def _fitted(
-        self,
-        kind: str,
-        phrases: Sequence[Phrase],
-        background: Sequence[str],
-        padding: Sequence[str],
-        before_fit: Callable[[], None] = lambda: None,
-    ) -> Index:
-        path = self._path(kind, phrases, background, padding)
+    def _fitted(self, kind: str, material: Material, before_fit: Callable[[], None] = lambda: None) -> Index:
+        path = self._path(kind, material)
         index = _read_index(path)
         if index is None:
             before_fit()
-            index = build_index(phrases, background, padding, self.encode)
+            index = build_index(material, self.encode)
             self._keep(path, index)
         return index
 
-    def _path(self, kind: str, phrases: Sequence[Phrase], background: Sequence[str], padding: Sequence[str]) -> Path:
-        key = _digest([FORMAT, self.encoder.version, [str(p) for p in phrases], background, padding])
+    def _path(self, kind: str, material: Material) -> Path:
+        phrases = [str(p) for p in material.phrases]
+        key = _digest([FORMAT, self.encoder.version, phrases, material.background, material.padding])
         return self.folder / f"{kind}-{key}.npz"
 
     def _keep(self, path: Path, index: Index) -> None:

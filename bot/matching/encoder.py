@@ -3,7 +3,7 @@
 import os
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, lru_cache
 from importlib.util import find_spec
@@ -18,6 +18,7 @@ from bot.errors import HotlineError
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.floating[Any]]
+Encode = Callable[[Sequence[str]], Floats]
 
 
 class Encoder(Protocol):

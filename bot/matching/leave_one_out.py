@@ -13,8 +13,7 @@ import numpy as np
 from bot.matching.calibration import FOLDS
 from bot.matching.encoder import Doubles
 from bot.matching.matcher import Index, Kind, Matcher, Phrase
-from bot.matching.space import RIDGE, RIDGE_WEIGHT, Vectors, fit, kernel, lower_inverse, variations
-from bot.text import for_encoder
+from bot.matching.space import RIDGE, RIDGE_WEIGHT, Vectors, fit, kernel, lower_inverse
 
 REFITTED_UP_TO = 3_000
 _AT_ONCE = 512
@@ -37,15 +36,15 @@ class LeftOut:
         return self.first.label == self.phrase.label
 
 
-def left_out(matcher: Matcher, padding: Sequence[str]) -> list[LeftOut]:
-    """Every phrase of an intent; of two encoders the first one judges. `padding` as the matcher was fitted with."""
+def left_out(matcher: Matcher) -> list[LeftOut]:
+    """Every phrase of an intent; of two encoders the first one judges."""
     phrases = matcher.phrases
     number = np.unique([p.label for p in phrases], return_inverse=True)[1]
     of_intents = np.array([p.kind is Kind.INTENT for p in phrases], bool)
     if len(matcher.index.rows) > REFITTED_UP_TO:
         parts = [(_of_index(matcher.index), of_intents)]
     else:
-        vectors = _vectors(matcher, number, padding)
+        vectors = matcher.material.encoded(matcher.encoder.encode)
         fold = (np.random.RandomState(0).permutation(int(number[-1]) + 1) % FOLDS)[number]
         parts = [(_fitted(vectors, fold != f), of_intents & (fold == f)) for f in range(FOLDS)]
     found = [one for space, mask in parts for one in _judged(phrases, number, space, np.flatnonzero(mask))]
@@ -75,14 +74,6 @@ def _of_index(index: Index) -> _Space:
 def _fitted(vectors: Vectors, used: np.ndarray) -> _Space:
     space = fit(vectors, used)
     return _Space(space.rows, space.learnt, space.weights.T, (space.root**2).sum(0))
-
-
-def _vectors(matcher: Matcher, number: np.ndarray, padding: Sequence[str]) -> Vectors:
-    """What the matcher was fitted from."""
-    changed, original = variations([p.text for p in matcher.phrases], padding)
-    texts = ([p.text for p in matcher.phrases], matcher.background, changed, original)
-    rows, far, after, before = (matcher.encoder.encode([for_encoder(t) for t in part]) for part in texts)
-    return Vectors(rows.astype(np.float64), number, far.astype(np.float64), (after - before).astype(np.float64))
 
 
 def _judged(phrases: Sequence[Phrase], number: np.ndarray, space: _Space, rows: np.ndarray) -> Iterator[LeftOut]:

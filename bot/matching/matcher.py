@@ -1,7 +1,7 @@
 """One question against all phrases: ranked labels and how sure. A label is an intent, a family or a shadow topic."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from bot.matching.calibration import Forecast, Thresholds, forecast
-from bot.matching.encoder import Doubles, Encoder, Floats
+from bot.matching.encoder import Doubles, Encode, Encoder, Floats
 from bot.matching.space import MARGIN_WEIGHT, RIDGE_WEIGHT, Vectors, fit, kernel, principal_axes, variations
 from bot.text import for_encoder, normalise
 
@@ -58,11 +58,27 @@ class Material:
     """What an index is made of."""
 
     phrases: Sequence[Phrase]
-    background: Sequence[str]
+    background: Sequence[str] = ()
+    """Lines that ask nothing we know of."""
+    padding: Sequence[str] = ()
+    """What people say before a question."""
+
+    @property
+    def ordered(self) -> list[Phrase]:
+        """By label, then as written."""
+        return sorted(self.phrases, key=lambda p: p.label)
 
     def rows(self) -> list[Row]:
         """In the order in which an index has them."""
-        return [*((p.text, p.label) for p in by_label(self.phrases)), *((line, "") for line in self.background)]
+        return [*((p.text, p.label) for p in self.ordered), *((line, "") for line in self.background)]
+
+    def encoded(self, encode: Encode) -> Vectors:
+        """What a space is fitted to; `encode` takes folded texts."""
+        texts = [p.text for p in self.ordered]
+        numbers = np.unique([p.label for p in self.ordered], return_inverse=True)[1]
+        parts = (texts, self.background, *variations(texts, self.padding))
+        rows, far, varied, original = (encode([for_encoder(t) for t in part]).astype(np.float64) for part in parts)
+        return Vectors(rows, numbers, far, varied - original)
 
 
 class Verdict(StrEnum):
@@ -118,15 +134,14 @@ class Matcher:
 
     def __init__(
         self,
-        phrases: Sequence[Phrase],
+        material: Material,
         encoder: Encoder,
         index: Index,
         thresholds: Thresholds,
         second: "Matcher | None" = None,
-        background: Sequence[str] = (),
     ) -> None:
-        self.phrases, self.background = by_label(phrases), tuple(background)
-        self.intents = frozenset(p.label for p in phrases if p.kind is Kind.INTENT)
+        self.material, self.phrases = material, material.ordered
+        self.intents = frozenset(p.label for p in self.phrases if p.kind is Kind.INTENT)
         """Labels that may be answered."""
         self.encoder, self.index, self.above, self.second = encoder, index, thresholds, second
         self.labels, starts = np.unique([p.label for p in self.phrases], return_index=True)
@@ -253,20 +268,10 @@ class Matcher:
         return found
 
 
-def build_index(
-    phrases: Sequence[Phrase],
-    background: Sequence[str],
-    padding: Sequence[str],
-    encode: Callable[[Sequence[str]], Floats],
-) -> Index:
+def build_index(material: Material, encode: Encode) -> Index:
     """Fits space and forecast; `encode` takes folded texts. Some seconds for a thousand phrases."""
-    ordered = by_label(phrases)
-    _, numbers = np.unique([p.label for p in ordered], return_inverse=True)
-    kinds = np.array([p.kind for p in ordered])[np.unique(numbers, return_index=True)[1]]
-    changed, original = variations([p.text for p in ordered], padding)
-    texts = [[for_encoder(t) for t in part] for part in ([p.text for p in ordered], background, changed, original)]
-    rows, far, after, before = (encode(part).astype(np.float64) for part in texts)
-    vectors = Vectors(rows, numbers, far, after - before)
+    vectors = material.encoded(encode)
+    kinds = np.array([p.kind for p in material.ordered])[vectors.starts]
     space = fit(vectors)
     axes = principal_axes(space.rows)
     return Index(
@@ -277,11 +282,6 @@ def build_index(
         weights=_small(space.weights.T),
         forecast=forecast(vectors, space, kinds == Kind.INTENT, kinds == Kind.URGENT),
     )
-
-
-def by_label(phrases: Sequence[Phrase]) -> list[Phrase]:
-    """The order in which rows stand: by label, then as written."""
-    return sorted(phrases, key=lambda p: p.label)
 
 
 def _small(array: Doubles) -> Floats:

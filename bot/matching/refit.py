@@ -5,12 +5,12 @@ is exact: with (K + λI) W = Y, rows R gone and rows A new, the old weights leav
 K_R W_R in the rows that stay and Y_A - K_A W in the new ones; conjugate gradients solve for these columns.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from bot.matching.encoder import Doubles, Floats
+from bot.matching.encoder import Doubles, Encode, Floats
 from bot.matching.matcher import Index, Material, Row
 from bot.matching.space import RIDGE, kernel, learnt_rows, unit
 from bot.text import for_encoder
@@ -19,7 +19,6 @@ MOST_CHANGED = 64
 """Of more rows the ridge is solved anew, which then takes no longer."""
 _PRECISION = 1e-5
 _MOST_STEPS = 500
-Encode = Callable[[Sequence[str]], Floats]
 
 
 def refit(old: Index, before: Material, after: Material, encode: Encode) -> Index:

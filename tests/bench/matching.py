@@ -28,7 +28,7 @@ from bot.config import load_config
 from bot.dialogue import Question
 from bot.matching.calibration import Mix
 from bot.matching.encoder import Encoder, make_encoders
-from bot.matching.matcher import Kind, Matcher, Phrase, Verdict, build_index
+from bot.matching.matcher import Kind, Matcher, Material, Phrase, Verdict, build_index
 from bot.text import for_encoder, normalise
 
 ROOT = Path(__file__).parents[2]
@@ -113,11 +113,11 @@ class Ours:
 
     def __call__(self, texts: Sequence[str], intents: Sequence[str]) -> Callable[[str], Ranking]:
         phrases = [Phrase(t, i, i, Kind.INTENT) for t, i in dict.fromkeys(zip(texts, intents, strict=True))]
-        matcher = None
+        material, matcher = Material(phrases, self.background), None
         for encoder in reversed(self.encoders):
-            index = build_index(phrases, self.background, [], encoder.encode)
+            index = build_index(material, encoder.encode)
             thresholds = index.forecast.thresholds(0.02, Mix(0.7, 0.2, 0.1), 1.0)
-            matcher = Matcher(phrases, encoder, index, thresholds, matcher)
+            matcher = Matcher(material, encoder, index, thresholds, matcher)
 
         def rank(question: str) -> Ranking:
             match = matcher.match(question)

@@ -22,7 +22,7 @@ from bot.dialogue import Question
 from bot.matching import matcher as matcher_module
 from bot.matching.calibration import Mix
 from bot.matching.encoder import Floats, UseEncoder
-from bot.matching.matcher import Matcher, Phrase, build_index
+from bot.matching.matcher import Matcher, Material, Phrase, build_index
 from bot.matching.wording import Wording
 from bot.text import for_encoder
 
@@ -67,9 +67,10 @@ def one_size(phrases: list[Phrase], background: Sequence[str], questions: Sequen
         return np.array([known[t] for t in texts])
 
     start = time.perf_counter()
-    index = build_index(phrases, background, [], encode)
+    material = Material(phrases, background)
+    index = build_index(material, encode)
     fitted = time.perf_counter() - start
-    matcher = Matcher(phrases, encoder, index, index.forecast.thresholds(0.02, Mix(0.7, 0.2, 0.1), 0.015))
+    matcher = Matcher(material, encoder, index, index.forecast.thresholds(0.02, Mix(0.7, 0.2, 0.1), 0.015))
     texts = [p.text for p in phrases]
     ours = times(matcher.match, questions)
     alone = times(lambda q: encoder.encode([q]), questions)
