@@ -2,13 +2,16 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from bot.content.models import Check
 from bot.dialogue import Dialogue, Outcome, Question, Reply, State
 from bot.gate import Grade, grade, told
+
+_LEAD, _EXCERPT = 8, 40
+"""Characters that are shown before texts part, and in all."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class Change:
     ask: str
     before: str
     after: str
-    """Outcome, intent, region and score in a few words."""
+    """Outcome, intent, region and score in a few words; where nothing else differs, the texts."""
     expected: str = ""
     """Of a check question: what it must reach."""
 
@@ -80,7 +83,7 @@ def compare(old: Dialogue, new: Dialogue, real: Sequence[str], now: datetime) ->
     for _, check in new.content.checks:
         was, now_is = _asked(old, check, now), _asked(new, check, now)
         old_grade, new_grade = grade(check, was), grade(check, now_is)
-        change = Change(check.ask, told(was), told(now_is), _expected(check))
+        change = Change(check.ask, told(was), told(now_is), check.expected)
         is_new = _same(check) not in known
         if not is_new:
             before[old_grade] += 1
@@ -98,7 +101,7 @@ def compare(old: Dialogue, new: Dialogue, real: Sequence[str], now: datetime) ->
         outcomes_before[was.outcome] += 1
         outcomes_after[now_is.outcome] += 1
         if _meant(was) != _meant(now_is):
-            answers.append(Change(ask, told(was), told(now_is)))
+            answers.append(Change(ask, *_told_apart(was, now_is)))
         _note_attracted(attracted, ask, was, now_is)
     kept = {_same(check) for _, check in new.content.checks}
     return Comparison(
@@ -150,8 +153,15 @@ def _same(check: Check) -> tuple[str, ...]:
     return (check.ask, check.expect, check.region, check.number, check.intent, check.remembered)
 
 
-def _expected(check: Check) -> str:
-    return check.expect + (f"({check.region})" if check.region else "")
+def _told_apart(was: Reply, now_is: Reply) -> tuple[str, str]:
+    """Both in a few words; where these are the same, the texts from where they part."""
+    if _meant(replace(was, text="")) != _meant(replace(now_is, text="")):
+        return told(was), told(now_is)
+    pairs = enumerate(zip(was.text, now_is.text, strict=False))
+    part = next((n for n, (one, other) in pairs if one != other), min(len(was.text), len(now_is.text)))
+    start = max(0, part - _LEAD)
+    before, after = (f"「{'…' if start else ''}{one.text[start : start + _EXCERPT]}」" for one in (was, now_is))
+    return before, after
 
 
 def _meant(reply: Reply) -> tuple[object, ...]:

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
@@ -11,7 +11,7 @@ import numpy as np
 from rapidfuzz import fuzz, process
 
 from bot.app import labelled
-from bot.content.edit import new_file
+from bot.content.edit import free_name, new_file
 from bot.content.load import Content
 from bot.content.models import GENERAL, last_day
 from bot.content.regions import Gazetteer
@@ -83,6 +83,8 @@ class Drafts:
     rows: int = 0
     repeated: int = 0
     """Rows that say again, word for word, what another one says."""
+    known: int = 0
+    """Rows that say what the content says already."""
 
     @property
     def phrases(self) -> int:
@@ -120,6 +122,12 @@ class _Desk:
         self.gazetteer = Gazetteer(content.regions)
         self.departments = {word: key for key, d in content.departments.items() for word in (key, d.name)}
         self._drafts: dict[tuple[str, ...], Draft] = {}
+        self._said = {
+            (normalise(phrase), " ".join(answer.text.split()), intent.department, answer.region, answer.valid_until)
+            for intent in content.intents.values()
+            for answer in intent.answers
+            for phrase in intent.phrases
+        }
         # looking through the names of the whole country takes milliseconds, and a table has few
         self._known_department, self._known_region = cache(self._which_department), cache(self._which_region)
 
@@ -130,7 +138,8 @@ class _Desk:
 
     def take(self, entry: Entry) -> None:
         """Puts the row into a draft, or among the unusable ones."""
-        question, answer, bare = mask(entry.question), mask(entry.answer), normalise(entry.question)
+        question, answer, title = mask(entry.question), mask(entry.answer), mask(entry.title)
+        bare = normalise(entry.question)
         valid_until = _day(entry.valid_until)
         if not bare:
             self.made.unusable.append(Unusable(entry.spot, f"问题「{entry.question}」里没有文字;请改正"))
@@ -140,13 +149,16 @@ class _Desk:
             self.made.unusable.append(Unusable(entry.spot, reason))
             return
         department, region = self._department(entry), self._region(entry)
-        self._look_at(entry, question, answer)
+        if (bare, " ".join(answer.split()), department, region, valid_until) in self._said:
+            self.made.known += 1
+            return
+        self._look_at(entry, question, answer, title)
         is_estimated = entry.estimated.lower() in _YES
         key = (" ".join(answer.split()), department, region, valid_until, str(is_estimated))
         there = self._drafts.get(key)
         if there is None:
             said = DraftAnswer(region, answer, valid_until, is_estimated)
-            there = self._drafts[key] = Draft(department, entry.title, [said])
+            there = self._drafts[key] = Draft(department, title, [said])
         there.answers[0].spots.append(entry.spot)
         self.made.repeated += bare in there.phrases
         there.phrases.setdefault(bare, (question, entry.spot))
@@ -172,7 +184,7 @@ class _Desk:
             return UNKNOWN_DEPARTMENT, f"没有部门,先写「{UNKNOWN_DEPARTMENT}」;请填 departments.yaml 里的名字"
         if name in self.departments:
             return self.departments[name], ""
-        known = closest(name, list(self.departments)) or ";请先写进 departments.yaml"
+        known = closest(name, list(self.departments)) or ";请先写进 departments.yaml,草稿里写它的键"
         return name, f"没有部门「{name}」{known}"
 
     def _which_region(self, name: str) -> tuple[str, str]:
@@ -188,10 +200,12 @@ class _Desk:
         known = closest(name, [*places, *self.gazetteer.names]) or ";请写全称"
         return region, f"没有地区「{name}」{known}"
 
-    def _look_at(self, entry: Entry, question: str, answer: str) -> None:
+    def _look_at(self, entry: Entry, question: str, answer: str, title: str) -> None:
         """Points out what only a person can put right."""
         if question != entry.question:
             self._note(entry, f"问题里的{_kinds(question)}已遮盖;请把那几个字删掉")
+        if title != entry.title:
+            self._note(entry, f"标题里的{_kinds(title)}已遮盖;请换一个标题")
         if answer != entry.answer:
             self._note(entry, f"答复里的{_kinds(answer)}已遮盖;若是公开的,请照原文补回")
         mentions = self.gazetteer.find(fold(question)).mentions
@@ -338,30 +352,22 @@ class DraftFiles:
 
 
 def written(
-    made: Drafts, source: str, name: str, taken: Container[str], most_bytes: int, today: date
+    made: Drafts, source: str, name: str, taken: Iterable[str], most_bytes: int, today: date
 ) -> list[DraftFiles]:
     """The drafts as files, in as many parts as keep each within `most_bytes`; `taken`: ids that are used already."""
     said: dict[Spot, list[str]] = defaultdict(list)
     for note in made.notes:
         said[note.spot].append(" ".join(f"#  {note.spot}:{note.message}".split()))  # no line may end inside it
     parts = [_Part(source, f"imported-{name}", today)]
-    ids: set[str] = set()
+    ids = set(taken)
     for draft in made.intents:
-        key = _free(f"{name}.row_{draft.spots[0].row}", taken, ids)
+        key = free_name(f"{name}.row_{draft.spots[0].row}", ids)
+        ids.add(key)
         notes = [line for spot in draft.spots for line in said[spot]]
         if parts[-1].size and parts[-1].size + _weight(draft, notes) > most_bytes:
             parts.append(_Part(source, f"imported-{name}-{len(parts) + 1}", today))
         parts[-1].add(key, draft, notes)
     return [part.files for part in parts]
-
-
-def _free(wanted: str, taken: Container[str], ids: set[str]) -> str:
-    key, n = wanted, 1
-    while key in taken or key in ids:
-        n += 1
-        key = f"{wanted}_{n}"
-    ids.add(key)
-    return key
 
 
 def _weight(draft: Draft, notes: Sequence[str]) -> int:
@@ -393,7 +399,7 @@ class _Part:
         self.size += _weight(draft, notes)
 
     def _answer(self, row: str, answer: DraftAnswer) -> dict[str, Plain]:
-        fact = _free(row, self._facts, set())
+        fact = free_name(row, self._facts)
         self._facts[fact] = {"where": _where(self.source, answer.spots), "statement": answer.text}
         said: dict[str, Plain] = {"region": answer.region} if answer.region else {}
         said |= {"text": answer.text, "facts": [f"{self.document}/{fact}"]}

@@ -1,5 +1,6 @@
 """Everything we expect to go wrong, as one family: shown as a line each by `cli.main`, never as a traceback."""
 
+import errno
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,26 @@ class ContentError(HotlineError):
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.problems))
+
+
+def reason(error: OSError) -> str:
+    """Why the machine refused, in Chinese where it is something that people meet."""
+    return _REASONS.get(error.errno or 0, error.strerror or type(error).__name__)
+
+
+_REASONS = {
+    errno.ENOENT: "没有这个文件或文件夹",
+    errno.EACCES: "没有权限",
+    errno.EPERM: "没有权限",
+    errno.EROFS: "这里只能读,不能写",
+    errno.ENOSPC: "磁盘满了",
+    errno.EDQUOT: "磁盘配额用完了",
+    errno.EISDIR: "这是文件夹",
+    errno.ENOTDIR: "上一级不是文件夹",
+    errno.ENAMETOOLONG: "名字太长",
+    errno.EADDRINUSE: "端口已被占用",
+    errno.EADDRNOTAVAIL: "这台机器没有这个地址",
+}
 
 
 def _shown(path: Path) -> str:

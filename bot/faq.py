@@ -12,8 +12,9 @@ from datetime import datetime, time
 from pathlib import Path
 from typing import Any
 
-from bot.errors import HotlineError
+from bot.errors import HotlineError, reason
 from bot.text import clean
+from bot.yamlfile import LOST
 
 HEADINGS = {
     "question": ("问题", "问法", "标准问题", "常见问题", "提问", "咨询问题", "question", "phrase", "phrases"),
@@ -33,7 +34,6 @@ _HEADINGS_WITHIN = 10
 _QUOTED = tuple(f"'{sign}" for sign in "=+-@＝＋－＠")
 """How an export of ours keeps a spreadsheet from taking a text for a formula."""
 _BROKEN_BOOK = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, SyntaxError, EOFError)
-_UNREADABLE = "\ufffd"
 Tell = Callable[[str, int, int], None]
 """What is being done, how much of it is done, of how much (0: nobody knows)."""
 
@@ -104,7 +104,7 @@ def _bytes(path: Path) -> bytes:
             raise HotlineError(f"{path} 超过 {_MOST_BYTES // 1_000_000} MB;请拆成几个文件")
         return path.read_bytes()
     except OSError as error:
-        raise HotlineError(f"读不了 {path}:{error.strerror};请检查文件名") from None
+        raise HotlineError(f"读不了 {path}:{reason(error)};请检查文件名") from None
 
 
 def _read(faq: Faq, rows: Iterator[_Row], sheet: str, tell: Tell) -> None:
@@ -158,7 +158,7 @@ def _tidy(cell: str) -> str:
 
 
 def _reason(entry: Entry) -> str:
-    if _UNREADABLE in f"{entry.question}{entry.answer}{entry.department}{entry.region}":
+    if LOST in f"{entry.question}{entry.answer}{entry.department}{entry.region}":
         return "有读不出的字;请把文件另存为 UTF-8 再导入"
     if not entry.question:
         return "没有问题;请补上"
@@ -196,7 +196,7 @@ def _decoded(raw: bytes) -> str:
         except UnicodeDecodeError:
             continue
     guesses = [raw.decode(encoding, errors="replace") for encoding in ("utf-8-sig", "gb18030")]
-    return min(guesses, key=lambda text: text.count(_UNREADABLE))
+    return min(guesses, key=lambda text: text.count(LOST))
 
 
 def _delimiter(lines: Sequence[str]) -> str:

@@ -72,8 +72,7 @@ def failures(dialogue: Dialogue, graded: list[Graded]) -> Iterator[Problem]:
     """Wrong ones as errors; a known failure that has come right is one too, so that the list shrinks."""
     for g in graded:
         if g.grade is Grade.WRONG and not g.check.known_failure:
-            expected = g.check.expect + (f"({g.check.region})" if g.check.region else "")
-            message = f"检查题「{g.check.ask}」应为 {expected},实际 {told(g.reply)}"
+            message = f"检查题「{g.check.ask}」应为 {g.check.expected},实际 {told(g.reply)}"
             yield dialogue.content.problem("check", g.name, (), message)
         elif g.grade is Grade.RIGHT and g.check.known_failure:
             message = f"检查题「{g.check.ask}」已经答对了;请删掉 known_failure"

@@ -177,8 +177,9 @@ class Health:
 def health(dialogue: Dialogue, graded: Sequence[Graded], usage: Usage | None, today: date) -> Health:
     """The health of a dialogue's content, from its check questions as they ended and how its intents were used.
 
-    `usage` is None where there is no record; it counts as recent what came in the last RECENT_DAYS. Leaving phrases
-    out takes some seconds for thousands of them, the rest nothing; of two encoders the first one is judged.
+    `usage` is None or empty where there is no record; it counts as recent what came in the last RECENT_DAYS.
+    Leaving phrases out takes some seconds for thousands of them, the rest nothing; of two encoders the first one is
+    judged.
     """
     content = dialogue.content
     checks = _by_intent(content, graded)
@@ -189,7 +190,7 @@ def health(dialogue: Dialogue, graded: Sequence[Graded], usage: Usage | None, to
         near = tuple(g.check.ask for g in mine if g.grade is Grade.NEAR)
         wrong = tuple(_wrong(g) for g in mine if g.grade is Grade.WRONG)
         one = IntentHealth(key, intent.title, len(phrases.get(key, ())), checks=len(mine), checks_near=near)
-        one = replace(one, checks_wrong=wrong, used=None if usage is None else usage.get(key, NEVER))
+        one = replace(one, checks_wrong=wrong, used=usage.get(key, NEVER) if usage else None)
         intents.append(_with_confusions(_with_dates(one, content, intent, today), phrases.get(key, ())))
     return Health(
         today,
@@ -197,7 +198,7 @@ def health(dialogue: Dialogue, graded: Sequence[Graded], usage: Usage | None, to
         tuple(_wrong(g) for g in checks.get("", ()) if g.grade is Grade.WRONG),
         _unused(content),
         {grade: sum(g.grade is grade for g in graded) for grade in Grade},
-        usage is not None,
+        bool(usage),
     )
 
 
@@ -307,8 +308,7 @@ def _about(content: Content, g: Graded) -> str:
 
 
 def _wrong(g: Graded) -> WrongCheck:
-    expected = g.check.expect + (f"({g.check.region})" if g.check.region else "")
-    return WrongCheck(g.name, g.check.ask, expected, told(g.reply))
+    return WrongCheck(g.name, g.check.ask, g.check.expected, told(g.reply))
 
 
 def _with_dates(one: IntentHealth, content: Content, intent: Intent, today: date) -> IntentHealth:

@@ -77,7 +77,7 @@ class Lessons:
     async def waiting(self) -> list[Kept]:
         """What no admin has decided on, the oldest first."""
         async with self.store.reading() as connection:
-            return await proposals.listed(connection, (ProposalState.OPEN,))
+            return await proposals.waiting(connection)
 
     async def approve(self, numbers: Sequence[int], who: str) -> dict[int, str]:
         """Puts them live, as many as may; for the others, which stay as they are, why not."""
@@ -89,11 +89,12 @@ class Lessons:
             self._in_hand.difference_update(mine)
 
     async def reject(self, numbers: Sequence[int], who: str, why: str = "") -> None:
-        """They are not taken up; raises Refused for what is being put live at the moment."""
+        """They are not taken up; raises Refused where one is decided, or being put live at the moment."""
         if self._in_hand.intersection(numbers):
             raise Refused(_BEING_CHECKED)
-        for number in numbers:
-            await self._decide(number, ProposalState.REJECTED, who, why)
+        decided = [await self._decide(number, ProposalState.REJECTED, who, why) for number in numbers]
+        if not all(decided):
+            raise Refused(_DECIDED)
 
     async def check_open(self, number: int) -> None:
         """Raises Refused where it is decided or being decided."""
@@ -130,9 +131,9 @@ class Lessons:
         case = (await self.casework.file(proposal.case)).case
         return case.state in OPEN or case.answer != proposal.answer
 
-    async def _decide(self, number: int, state: ProposalState, who: str, why: str = "") -> None:
+    async def _decide(self, number: int, state: ProposalState, who: str, why: str = "") -> bool:
         now = self.hotline.clock()
-        await self.store.write(lambda c: proposals.decide(c, number, state, who, now, why))
+        return await self.store.write(lambda c: proposals.decide(c, number, state, who, now, why))
 
     async def _note(self, number: int, why: str) -> None:
         await self.store.write(lambda c: proposals.note(c, number, why))

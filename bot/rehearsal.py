@@ -1,12 +1,12 @@
 """A change of content tried out in a process of its own, so that nobody's reply waits for it."""
 
 import os
-import zipfile
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from multiprocessing import parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
@@ -22,6 +22,7 @@ from bot.errors import ContentError, Problem
 from bot.gate import run_checks
 from bot.handover import hand_over
 from bot.health import Health, health
+from bot.matching.cache import read_arrays, write_arrays
 from bot.matching.encoder import Encoder, Floats, make_encoders
 from bot.store.usage import Usage
 
@@ -64,7 +65,7 @@ class Stage:
         self._dialogues: dict[str, Dialogue] = {}
 
     def rehearse(self, live: Files | None, draft: Files, real: Sequence[str]) -> Verdict:
-        """Whether `draft` may take the place of `live`; its matcher is in the cache afterwards."""
+        """Whether `draft` may take the place of `live`; on disk nothing of it is kept but what its sentences mean."""
         version = version_of(draft)
         try:
             content, problems = open_files(self.config, draft)
@@ -78,7 +79,9 @@ class Stage:
         found = compare(old, new, real, datetime.now(self.config.zone)) if old else None
         for encoder in self.encoders:
             encoder.keep()
-        refusals = found.refusals(self.config.content.gate_drop) if found else ()
+        refusals = found.refusals(self.config.content.gate_drop) if found else []
+        if refusals and live:  # the likeliest reason
+            refusals = [*(f"少了文件 {name}" for name in sorted(live.keys() - draft.keys())), *refusals]
         return Verdict(version, tuple(problems), tuple(refusals), found)
 
     def try_out(self, live: Files, draft: Files, question: str, region: str) -> tuple[Reply | None, str]:
@@ -150,7 +153,8 @@ class Remembering:
     def __init__(self, encoder: Encoder, folder: Path) -> None:
         self.encoder, self.version = encoder, encoder.version
         self._file = folder / f"asked-{encoder.version.replace('/', '-')}.npz"
-        self._known = _read(self._file)
+        stored = read_arrays(self._file) or {}
+        self._known = dict(zip(map(str, stored.get("texts", ())), stored.get("rows", ()), strict=True))
         self._kept = len(self._known)
 
     def encode(self, texts: Sequence[str]) -> Floats:
@@ -165,21 +169,9 @@ class Remembering:
         if len(self._known) == self._kept:
             return
         last = dict(list(self._known.items())[-_MOST_REMEMBERED:])
-        with suppress(OSError):
-            draft = self._file.with_suffix(f".{os.getpid()}.tmp")
-            draft.parent.mkdir(parents=True, exist_ok=True)
-            with draft.open("wb") as file:
-                np.savez(file, texts=np.array(list(last)), rows=np.array(list(last.values()), np.float32))
-            draft.replace(self._file)
+        rows = np.array(list(last.values()), np.float32)
+        write_arrays(self._file, {"texts": np.array(list(last)), "rows": rows})
         self._kept = len(self._known)
-
-
-def _read(file: Path) -> dict[str, Floats]:
-    try:
-        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
-            return dict(zip(map(str, arrays["texts"]), arrays["rows"], strict=True))
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
-        return {}
 
 
 _STAGE: Stage | None = None
@@ -189,7 +181,16 @@ def set_up(config: Config) -> None:
     """In the process that rehearses: once, before anything else. It gives way to the one that answers."""
     global _STAGE  # a process of its own has one
     os.nice(_NICENESS)
+    Thread(target=_end_with_parent, daemon=True).start()
     _STAGE = Stage(config)
+
+
+def _end_with_parent() -> None:
+    """Else it would wait for ever for work from one that was killed."""
+    parent = parent_process()
+    if parent:
+        parent.join()
+        os._exit(0)
 
 
 def perform(work: Callable[Concatenate[Stage, P], T], *arguments: P.args, **named: P.kwargs) -> T:

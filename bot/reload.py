@@ -16,13 +16,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from watchfiles import awatch
 
 from bot.config import Config
 from bot.dialogue import Dialogue, Reply
-from bot.edition import Files, files_of, put_back, version_of, write_changes
+from bot.edition import Files, files_of, keep_aside, version_of, write_changes
 from bot.errors import HotlineError, Problem
 from bot.handover import take_over
 from bot.health import RECENT_DAYS, Health
@@ -36,6 +36,9 @@ from bot.worktime import Clock
 
 FILES = "文件"
 """Who changes content that changed on disk."""
+_CHANGED = "文件刚被别人改过,请重新打开再改"
+_WHAT_NOW = "改好再存就行;不要这些改动,在工作台「内容」页点「放弃这些改动」,或运行 hotline undo。"
+_MOST_TOLD = 10
 _LOOK_MILLISECONDS = 1_000
 _SETTLE_SECONDS = 0.2
 _MOST_SETTLING = 20
@@ -52,6 +55,10 @@ log = logging.getLogger(__name__)
 
 class Stale(HotlineError):
     """Somebody else saved the same file a moment earlier."""
+
+
+class Gone(HotlineError):
+    """The version is not kept any more."""
 
 
 @dataclass(frozen=True)
@@ -91,22 +98,29 @@ class Reloader:
     async def run(self) -> None:
         """Looks at once, then whenever something is saved, and once a second in case no one tells."""
         self._preparing = asyncio.create_task(self._prepare())
+        blind = ""
         while True:
-            await self.look()
             try:
-                folders = (self.config.content.intents, self.config.content.knowledge)
-                async for _ in awatch(
-                    *folders, debounce=100, step=50, rust_timeout=_LOOK_MILLISECONDS, yield_on_timeout=True
-                ):
-                    await self.look()
-                    if not all(folder.is_dir() for folder in folders):
-                        break  # another folder of that name would not be watched
+                await self.look()
+                await self._look_when_saved()
             except FileNotFoundError:
-                await asyncio.sleep(_LOOK_MILLISECONDS / 1000)
+                pass
+            except Exception as error:  # such as no more watches: looking once a second finds it too
+                if blind != (blind := f"{type(error).__name__}: {error}"):
+                    log.warning("reload: files are not watched, only looked at once a second (%s)", blind)
+            await asyncio.sleep(_LOOK_MILLISECONDS / 1000)
+
+    async def _look_when_saved(self) -> None:
+        folders = (self.config.content.intents, self.config.content.knowledge)
+        how: dict[str, Any] = {"debounce": 100, "step": 50, "ignore_permission_denied": True}
+        async for _ in awatch(*folders, rust_timeout=_LOOK_MILLISECONDS, yield_on_timeout=True, **how):
+            await self.look()
+            if not all(folder.is_dir() for folder in folders):
+                break  # another folder of that name would not be watched
 
     async def look(self) -> None:
         """Takes up what is on disk, unless it is live or was refused already."""
-        if self._is_known(version_of(await self.on_disk())):
+        if self._is_known(await asyncio.to_thread(lambda: version_of(files_of(self.config)))):
             return
         async with self._one_at_a_time:
             files = await self._settled()
@@ -115,12 +129,17 @@ class Reloader:
                 return
             self._again_at = math.inf
             try:
-                verdict = await self._taken_up(files, FILES, "")
-            except HotlineError as error:  # not the content's fault: it is tried again
-                verdict = Verdict(version, refusals=(str(error),))
+                verdict = await self._judged(files)
+                if verdict.may_go_live:
+                    await self._go_live(files, verdict, FILES, "")
+            except Exception as error:  # not the content's fault: it is tried again
+                if not isinstance(error, HotlineError):
+                    log.exception("reload")
+                reason = str(error) if isinstance(error, HotlineError) else f"出错了({type(error).__name__}),详情见日志"
+                verdict = Verdict(version, refusals=(reason,))
                 self._again_at = monotonic() + _AGAIN_SECONDS
-            if not verdict.may_go_live:
-                await self._refuse(verdict)
+            if not verdict.may_go_live and version_of(await self.on_disk()) == version:
+                await self._refuse(verdict)  # else it was changed again meanwhile, and is looked at again
 
     async def on_disk(self) -> dict[str, bytes]:
         """The files as they are now."""
@@ -150,15 +169,16 @@ class Reloader:
             return await self._taught(batch, who)
 
     async def undo(self, number: int, who: str) -> published.Version:
-        """Puts an earlier version back, on disk and live; raises HotlineError when it is not kept any more."""
+        """Puts an earlier version back, on disk and live; raises Gone when it is not kept any more."""
         async with self.store.reading(long=True) as connection:
             versions = {v.id: v for v in await published.history(connection)}
             files = await published.files_of(connection, number)
         if files is None or number not in versions:
-            raise HotlineError(f"没有版本 {number}")
+            raise Gone(f"没有版本 {number}")
         async with self._one_at_a_time:
-            await asyncio.to_thread(put_back, self.config, files)
-            await self._go_live(files, Verdict(version_of(files)), who, f"退回版本 {number}")
+            now = await self.on_disk()
+            await asyncio.to_thread(keep_aside, self.config, now)
+            await self._put_live(now, files, Verdict(version_of(files)), who, f"退回版本 {number}")
         return versions[number]
 
     async def save(self, name: str, opened: bytes | None, body: bytes, who: str, why: str) -> Verdict:
@@ -166,7 +186,7 @@ class Reloader:
         async with self._one_at_a_time:
             now = await self.on_disk()
             if now.get(name) != opened:
-                raise Stale("这个文件刚被别人改过")
+                raise Stale(_CHANGED)
             return await self._changed(now, {**now, name: body}, who, why)
 
     async def close(self) -> None:
@@ -190,23 +210,25 @@ class Reloader:
 
     # what follows is done by one at a time
 
-    async def _taken_up(self, files: Files, who: str, why: str) -> Verdict:
-        version = version_of(files)
-        if version == self.version:
-            self._clear()
-            return Verdict(version)
-        verdict = await self._judged(files)
-        if verdict.may_go_live:
-            await self._go_live(files, verdict, who, why)
-        return verdict
-
     async def _changed(self, before: Files, after: Files, who: str, why: str) -> Verdict:
         if version_of(await self.on_disk()) != version_of(before):
-            raise Stale("文件刚被别人改过,请重新打开再改")
-        verdict = await self._taken_up(after, who, why)
+            raise Stale(_CHANGED)
+        verdict = await self._judged(after)
         if verdict.may_go_live:
-            await asyncio.to_thread(write_changes, self.config, before, after)
+            await self._put_live(before, after, verdict, who, why)
         return verdict
+
+    async def _put_live(self, before: Files, after: Files, verdict: Verdict, who: str, why: str) -> None:
+        """On disk first: what is live and not there would be taken back by the next look."""
+        now = await self.on_disk()
+        if any(now.get(name) != before.get(name) for name in {*before, *after} if before.get(name) != after.get(name)):
+            raise Stale(_CHANGED)
+        await asyncio.to_thread(write_changes, self.config, before, after)
+        try:
+            await self._go_live(after, verdict, who, why)
+        except BaseException:
+            await asyncio.to_thread(write_changes, self.config, after, before)
+            raise
 
     async def _taught(self, batch: Sequence[tuple[int, Proposal]], who: str) -> dict[int, str]:
         refused: dict[int, str] = {}
@@ -278,6 +300,9 @@ class Reloader:
             raise HotlineError(f"试运行出错({type(error).__name__});改动没有上线,详情见日志") from error
 
     async def _go_live(self, files: Files, verdict: Verdict, who: str, why: str) -> None:
+        if verdict.version == self.version:
+            self._clear()
+            return
         dialogue = await self._taken_over(files)
         report = verdict.comparison.as_json() if verdict.comparison else None
         version, now = verdict.version, self.clock()
@@ -309,7 +334,7 @@ class Reloader:
         self.trouble = Trouble(verdict.version, errors, verdict.refusals)
         lines = self.trouble.lines
         log.warning("content %s is refused; %s goes on answering:\n%s", verdict.version, self.version, "\n".join(lines))
-        text = "\n".join(["内容有改动没有上线,现在的答复不变:", *lines[:10]])
+        text = "\n".join(["内容有改动没有上线,现在的答复不变:", *lines[:_MOST_TOLD], _WHAT_NOW])
         if text != self._told:
             self._told = text
             with _errors_logged():

@@ -83,7 +83,7 @@ def _unknown_key(error: ErrorDetails, model: type[BaseModel]) -> str:
     *parents, key = error["loc"]
     known = _keys_at(model, tuple(parents))
     if not str(key).isascii():
-        return f"没有「{key}」这个键;文字里有英文逗号或冒号时请给整句加引号"
+        return f"没有「{key}」这个键;可用的键:{'、'.join(known)};若是一句话里的英文逗号或冒号,请给整句加引号"
     meant = _meant(str(key), known)
     cure = f"是不是想写「{meant}」?" if meant else f"可用的键:{'、'.join(known)}"
     return f"没有「{key}」这个键;{cure}"
@@ -116,7 +116,7 @@ _Say = Callable[[ErrorDetails, type[BaseModel]], str]
 SENTENCES: dict[str, _Say] = {
     "extra_forbidden": _unknown_key,
     "missing": lambda e, m: "缺少这一项;请补上",
-    "string_type": lambda e, m: "这里应是一句文字;若有缩进的下级内容请去掉",
+    "string_type": lambda e, m: "这里应是一句文字;句中有英文冒号的请给整句加引号,有缩进的下级内容请去掉",
     "list_type": lambda e, m: "这里应是列表;请每行写一条,以「- 」开头",
     "tuple_type": lambda e, m: "这里应是列表;请每行写一条,以「- 」开头",
     "dict_type": lambda e, m: "这里应是「名称: 内容」的形式;请检查冒号和缩进",

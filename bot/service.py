@@ -121,11 +121,11 @@ class Service:
         gc.freeze()
 
     async def _publish(self, reloader: Reloader) -> None:
-        """What the first start answers with is the first version."""
+        """What answers is the latest version, also where no change made it so."""
         files, version, now = reloader.live, self.hotline.version, self.clock()
         async with self.store.reading() as connection:
             last = await published.latest(connection)
-        if last is None:
+        if last is None or last.version != version:  # the first start, or the last one cannot be read any more
             packed = published.pack(files)
             await self.store.write(lambda c: published.publish(c, version, packed, now, FILES, "", None), long=True)
 

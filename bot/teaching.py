@@ -1,7 +1,7 @@
 """From a case to knowledge: what staff answered becomes files that the gate then judges. Pure: files in, files out."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from enum import StrEnum
@@ -21,6 +21,8 @@ BACKGROUND = f"{INTENTS}/background.yaml"
 STAFF = f"{KNOWLEDGE}/staff.yaml"
 _DOCUMENT = "staff"
 _KEY = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
+_OF_OFFICES = {"«固话»", "«邮箱»"}
+"""Offices have these too."""
 FEWEST_NEW = 2
 """A label with a single phrase answers only that phrase."""
 
@@ -116,6 +118,11 @@ def _check_intent(proposal: Proposal, phrases: Sequence[str], content: Content) 
         raise Unteachable(f"regions.yaml 里没有「{proposal.region}」")
     if not proposal.answer.strip():
         raise Unteachable("这个事项还没有答复")
+    for name, text in (("标题", proposal.title), ("答复", proposal.answer)):
+        private = set(MASKED.findall(mask(text))) - _OF_OFFICES
+        if private:
+            what = "、".join(sorted(private)).replace("«", "").replace("»", "")
+            raise Unteachable(f"{name}里有{what}，不能让机器人对所有人说；请换一种写法")
     if len(phrases) < FEWEST_NEW:
         raise Unteachable(f"新意图至少要 {FEWEST_NEW} 条问法才认得准，请用市民的口气再写一条")
 
@@ -134,8 +141,12 @@ def taught(files: Files, proposal: Proposal, content: Content) -> dict[str, byte
             changed.text(BACKGROUND, edit.add_lines(changed[BACKGROUND], proposal.phrases))
     for ask in proposal.checks:
         expected = {"expect": "unanswered"} if proposal.kind is Kind.REFUSE else _expected(proposal)
-        changed.add(CHECKS, [{"ask": ask, **expected}], lambda text, items: edit.add_check(text, items[0]))
+        _add_check(changed, {"ask": ask, **expected})
     return changed.files
+
+
+def _add_check(changed: "_Changed", check: dict[str, Plain]) -> None:
+    changed.grow(CHECKS, lambda text: edit.add_check(text, check), [check])
 
 
 def _expected(proposal: Proposal) -> dict[str, str]:
@@ -150,10 +161,7 @@ def _add_intent(changed: "_Changed", proposal: Proposal) -> None:
     said = f"{when}{proposal.answered_by}答复：{proposal.answer}"
     said_there: dict[str, Plain] = {"where": f"事项 {proposal.case}，{when}，{proposal.answered_by}", "statement": said}
     document: dict[str, Plain] = {"title": "工作人员的答复", "publisher": "12345热线", "facts": {fact: said_there}}
-    if STAFF in changed.files:
-        changed.text(STAFF, edit.add_fact(changed[STAFF], fact, said_there))
-    else:
-        changed.text(STAFF, edit.new_file(document))
+    changed.grow(STAFF, lambda text: edit.add_fact(text, fact, said_there), document)
     answer: dict[str, Plain] = {"region": proposal.region} if proposal.region else {}
     answer |= {"text": f"据{said}", "facts": [f"{_DOCUMENT}/{fact}"]}
     entry: dict[str, Plain] = {
@@ -162,10 +170,7 @@ def _add_intent(changed: "_Changed", proposal: Proposal) -> None:
         "phrases": list(proposal.phrases),
         "answers": [answer],
     }
-    if CASES in changed.files:
-        changed.text(CASES, edit.add_entry(changed[CASES], proposal.intent, entry))
-    else:
-        changed.text(CASES, edit.new_file({proposal.intent: entry}))
+    changed.grow(CASES, lambda text: edit.add_entry(text, proposal.intent, entry), {proposal.intent: entry})
 
 
 class _Changed:
@@ -185,6 +190,8 @@ class _Changed:
     def text(self, name: str, text: str) -> None:
         self.files[name] = text.encode()
 
-    def add(self, name: str, items: list[dict[str, str]], more: Any) -> None:
-        """Adds to a list, or begins it."""
-        self.text(name, more(self[name], items) if name in self.files else edit.new_file(items))
+    def grow(
+        self, name: str, more: Callable[[str], str], first: Mapping[str, Plain] | Sequence[Mapping[str, Plain]]
+    ) -> None:
+        """More in a file, or a new one with the first of it."""
+        self.text(name, more(self[name]) if name in self.files else edit.new_file(first))

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import yaml
 
-from bot.errors import ContentError, Problem
+from bot.errors import ContentError, Problem, reason
 
 MAX_DEPTH = 20
 BOM = "\ufeff"
-_LOST = re.compile(r"^[^#\"']*[^\s#\"'] #")  # one space before: more likely text than a comment
+LOST = "\ufffd"
+"""Stands where a program could not read a character."""
+_TAB = re.compile(r"[\s-]*\t")
+_CUT_OFF = re.compile(r"^[^#\"']*[^\s#\"'] #")  # one space before: more likely text than a comment
 _Loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # libyaml is ten times as fast; both give the same events
 
 Plain = str | list["Plain"] | dict[str, "Plain"]
@@ -100,7 +103,7 @@ def _text(path: Path, max_bytes: int) -> str:
     except FileNotFoundError:
         raise ContentError([Problem(path, 1, "找不到这个文件;请检查名字和所在的文件夹")]) from None
     except OSError as error:
-        raise ContentError([Problem(path, 1, f"文件读不出来({error.strerror});请检查有没有读取权限")]) from None
+        raise ContentError([Problem(path, 1, f"文件读不出来({reason(error)});请检查有没有读取权限")]) from None
     if raw is None:
         limit = f"{max_bytes / 1_000_000:g} MB"
         raise ContentError([Problem(path, 1, f"文件超过 {limit};请拆成几个文件,或调高 content.max_file_bytes")])
@@ -112,12 +115,15 @@ def _text(path: Path, max_bytes: int) -> str:
 
 
 def _traps(path: Path, text: str) -> list[Problem]:
-    """What is legal YAML and hardly ever what its author meant; raises ContentError for tabs."""
-    tabs = [n for n, line in enumerate(text.splitlines(), 1) if "\t" in line[: len(line) - len(line.lstrip())]]
+    """What is legal YAML and hardly ever what its author meant; raises ContentError for tabs and lost characters."""
+    tabs = [n for n, line in enumerate(text.splitlines(), 1) if _TAB.match(line)]
     if tabs:
         raise ContentError(Problem(path, n, "行首用了制表符(Tab);请改成空格") for n in tabs)
-    lost = "「 #」后面的字会丢掉;若是正文请给整句加引号,若是注释请在 # 前多空一格"
-    return [Problem(path, n, lost) for n, content in enumerate(text.splitlines(), 1) if _LOST.search(content)]
+    lost = [n for n, line in enumerate(text.splitlines(), 1) if LOST in line]
+    if lost:
+        raise ContentError(Problem(path, n, f"这一行有读坏的字({LOST});请照原文重新输入") for n in lost)
+    cut = "「 #」后面的字会丢掉;若是正文请给整句加引号,若是注释请在 # 前多空一格"
+    return [Problem(path, n, cut) for n, content in enumerate(text.splitlines(), 1) if _CUT_OFF.search(content)]
 
 
 @dataclass
@@ -125,7 +131,7 @@ class _Open:
     """A list or mapping whose end has not come yet."""
 
     node: Node
-    key: str = ""
+    key: str | None = ""  # None: what follows is left out
     name: Node | None = None  # None: the next scalar is a key
 
 
@@ -189,19 +195,22 @@ def _attach(path: Path, stack: list[_Open], node: Node, problems: list[Problem])
         below.append(node)
     elif isinstance(below, dict) and parent.name:
         node.line, node.key = parent.name.line, parent.name
-        below[parent.key], parent.name = node, None
+        if parent.key is not None:
+            below[parent.key] = node
+        parent.name = None
     elif isinstance(below, dict):
         parent.key, parent.name = _key(path, node, below, problems), node
 
 
-def _key(path: Path, node: Node, siblings: dict[str, Node], problems: list[Problem]) -> str:
+def _key(path: Path, node: Node, siblings: dict[str, Node], problems: list[Problem]) -> str | None:
+    """What a value stands under; None, and a problem, where it cannot stand under that."""
     if not isinstance(node.value, str):
         problems.append(Problem(path, node.line, "冒号前应是一个词;以 { 或 [ 开头的文字请加引号"))
-        return f"?{node.line}"
+        return None
     if node.value in siblings:
         first = siblings[node.value].line
         problems.append(Problem(path, node.line, f"「{node.value}」重复了,第 {first} 行已经有;请合并或改名"))
-        return f"{node.value}?{node.line}"
+        return None
     return node.value
 
 

@@ -27,7 +27,7 @@ _ALL_RULES = {"resultTypes": ["violations"]}
 
 
 @asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
+async def _chromium() -> AsyncIterator[Browser]:
     """Debian's."""
     program = shutil.which("chromium")
     if program is None and not os.environ.get("CI"):
@@ -40,6 +40,8 @@ async def chromium() -> AsyncIterator[Browser]:
 
 class Site(Serve):
     """The web alone, without Telegram, and the command line beside it."""
+
+    browser: Browser
 
     def __init__(self, folder: Path, config: Path = ROOT / "config.yaml", **settings: object) -> None:
         self.database = f"sqlite:///{folder}/hotline.db"
@@ -159,11 +161,23 @@ class Visitor:
         return width
 
 
+@asynccontextmanager
+async def open_site(folder: Path) -> AsyncIterator[Site]:
+    """The site and a browser to come with; at the end it stops cleanly and has complained about nothing."""
+    async with _chromium() as browser:
+        with Site(folder) as site:
+            site.browser = browser
+            await site.open()
+            yield site
+            assert await site.stop() == 0
+            assert [line for line in site.complaints if "database is locked" not in line] == []
+
+
 Comes = Callable[..., Awaitable[Visitor]]
 
 
 @asynccontextmanager
-async def door(site: Site, browser: Browser) -> AsyncIterator[Comes]:
+async def door(site: Site) -> AsyncIterator[Comes]:
     """Lets people come, each with a browser of their own; at the end nothing on any page went wrong."""
     contexts: list[BrowserContext] = []
     visitors: list[Visitor] = []
@@ -171,7 +185,7 @@ async def door(site: Site, browser: Browser) -> AsyncIterator[Comes]:
     async def comes(of: Visitor | None = None, **how: Any) -> Visitor:
         """Somebody new, or a second page of somebody; `how` their browser is."""
         if of is None:
-            contexts.append(await browser.new_context(**{"locale": "zh-CN", **how}))
+            contexts.append(await site.browser.new_context(**{"locale": "zh-CN", **how}))
         visitor = Visitor(site, await (of.page.context if of else contexts[-1]).new_page())
         visitors.append(visitor)
         await visitor.opens()

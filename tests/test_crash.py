@@ -359,16 +359,19 @@ def locked(database: str) -> Iterator[None]:
 
 @asynccontextmanager
 async def table_in_use(database: str, table: str) -> AsyncIterator[Callable[[], Awaitable[bool]]]:
-    """The same for one table of PostgreSQL; tells whether anybody waits for it."""
+    """The same for one table of PostgreSQL; tells whether a row that points there waits to be committed."""
+    checking = "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'RowShareLock'"
     connection = await asyncpg.connect(database)
 
     async def is_awaited() -> bool:
-        return bool(await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+        return bool(await connection.fetchval(checking))
 
-    async with connection.transaction():
-        await connection.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
-        yield is_awaited
-    await connection.close()
+    try:
+        async with connection.transaction():
+            await connection.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
+            yield is_awaited
+    finally:
+        await connection.close()
 
 
 MOMENTS = {

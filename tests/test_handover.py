@@ -3,6 +3,7 @@
 import gc
 import pickle
 import random
+import subprocess
 import sys
 import threading
 import time
@@ -26,7 +27,7 @@ from bot.matching import cache
 from bot.matching.matcher import Index, build_index
 from bot.memory import Memory
 from bot.rehearsal import Stage
-from tests.conftest import NOW, World
+from tests.conftest import NOW, ROOT, World
 
 
 def like(dialogue: Dialogue) -> Dialogue:
@@ -116,6 +117,44 @@ def test_an_outline_still_tells_where_things_stand(content: Content) -> None:
     whole, outline = content.problem("intent", key, (), "x"), content.outline().problem("intent", key, ("title",), "x")
     assert (outline.path, outline.line) == (whole.path, whole.line)
     assert not content.outline().checks
+
+
+def test_the_second_process_ends_with_the_one_that_is_killed(tmp_path: Path) -> None:
+    program = tmp_path / "parent.py"
+    program.write_text(PARENT)
+    parent = subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert parent.stdout
+    second = int(parent.stdout.readline())
+    parent.kill()
+    parent.communicate()
+    deadline = time.monotonic() + 10
+    while command_of(second):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def command_of(process: int) -> bytes:
+    """Nothing of one that ended, whether or not anybody has asked how."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+PARENT = """
+import os, time
+from pathlib import Path
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from bot.config import load_config
+from bot.rehearsal import set_up
+
+if __name__ == "__main__":
+    config = load_config(Path("config.yaml"), {"HOTLINE_MATCHING__ENCODER": "lexical"})
+    pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=set_up, initargs=(config,))
+    print(pool.submit(os.getpid).result(), flush=True)
+    time.sleep(60)
+"""
 
 
 def test_mistakes_keep_their_text_on_the_way_between_processes() -> None:

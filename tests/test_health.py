@@ -216,8 +216,9 @@ class TestUsage:
         assert (Harm.UNSOLVED in harms(of(examined(*GOOD, usage=usage), "hall.open"))) is told
 
     def test_never_used_is_said_only_where_there_is_a_record(self, examined) -> None:
-        assert says(of(examined(*GOOD, usage={}), "hall.open"), "从没用过")
-        assert not says(of(examined(*GOOD, usage=None), "hall.open"), "从没用过")
+        assert says(of(examined(*GOOD, usage={"loan.remote": Used(in_all=1)}), "hall.open"), "从没用过")
+        for nothing in (None, {}):
+            assert not says(of(examined(*GOOD, usage=nothing), "hall.open"), "从没用过")
         assert not says(of(examined(*GOOD, usage={"hall.open": Used(in_all=1)}), "hall.open"), "从没用过")
 
 

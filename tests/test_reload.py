@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import shutil
 import time
 import weakref
@@ -133,6 +134,12 @@ async def test_a_change_that_makes_a_check_wrong_is_refused(office: Office) -> N
     assert (await office.browser().asks("楼上好像着火了"))["outcome"] == "urgent"
 
 
+async def test_a_file_that_is_gone_is_named_where_it_makes_checks_wrong(office: Office) -> None:
+    (office.world.folder / "intents/urgent.yaml").unlink()
+    first, *_ = await office.refuses("楼上好像着火了")
+    assert first == "少了文件 intents/urgent.yaml"
+
+
 async def test_a_hundred_saves_in_a_row_leave_no_gap(office: Office) -> None:
     citizen, wrong = office.browser(), list[str]()
     done = asyncio.Event()
@@ -204,10 +211,36 @@ async def test_a_deleted_folder_and_what_editors_leave_behind_change_nothing(off
     assert (office.reloader.version, office.reloader.trouble) == (first, None)
     aside = office.world.folder / "aside"
     shutil.move(office.world.folder / "knowledge", aside)
-    await office.refuses("knowledge")
+    (line,) = await office.refuses("knowledge:1: 找不到这个文件夹")
+    assert "hotline-" not in line, "where it was read for a moment is nobody's business"
     assert (await office.browser().asks("大厅几点开门"))["outcome"] == "answered"
     shutil.move(aside, office.world.folder / "knowledge")
     await office.until(lambda: office.reloader.trouble is None)
+    add_phrase(office.world)
+    await office.until(lambda: office.reloader.version != first)
+
+
+async def test_a_file_with_a_name_that_cannot_be_read_is_told_and_ends_nothing(office: Office) -> None:
+    first = office.reloader.version
+    odd = office.world.write(os.fsdecode(b"intents/" + "停车.yaml".encode("gbk")), "a.b: {}\n")
+    await office.refuses("文件名读不出来")
+    assert (await office.browser().asks("大厅几点开门"))["outcome"] == "answered"
+    odd.unlink()
+    add_phrase(office.world)
+    await office.until(lambda: office.reloader.version != first)
+
+
+async def test_where_folders_cannot_be_watched_they_are_looked_at(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_more_watches(*_: object, **__: object) -> None:
+        raise OSError(28, "OS file watch limit reached")
+
+    monkeypatch.setattr(reload, "awatch", no_more_watches)
+    shutil.move(office.world.folder / "knowledge", office.world.folder / "aside")  # the watcher of before gives up
+    await office.refuses("knowledge")
+    shutil.move(office.world.folder / "aside", office.world.folder / "knowledge")
+    first = office.reloader.version
     add_phrase(office.world)
     await office.until(lambda: office.reloader.version != first)
 
@@ -231,6 +264,11 @@ async def test_what_this_program_can_no_longer_use_gives_way_to_the_folders(ours
         await store.write(lambda c: published.publish(c, "old", published.pack(odd), now, "安娜", "", None), long=True)
     files, _ = await asyncio.to_thread(_content, config_of(ours, tmp_path))
     assert files == files_of(config_of(ours, tmp_path))
+    async with open_office(ours, tmp_path):
+        pass
+    ours.write("intents/own.yaml", "oops: [")
+    again, _ = await asyncio.to_thread(_content, config_of(ours, tmp_path))
+    assert again == files, "what answered instead is what the next start falls back on"
 
 
 async def test_two_who_save_at_once_do_not_overwrite_each_other(office: Office) -> None:
@@ -273,6 +311,41 @@ async def test_undo_brings_the_files_back_and_they_go_live_without_a_gate(
     assert "安娜  退回版本 1" in capsys.readouterr().out
 
 
+async def test_undo_takes_back_first_what_is_not_live(
+    ours: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hotline = in_the_folder(ours, tmp_path, monkeypatch)
+    async with open_office(ours, tmp_path) as office:
+        first = office.reloader.version
+        add_phrase(ours)
+        await office.until(lambda: office.reloader.version != first)
+        second = office.reloader.version
+        ours.write("intents/own.yaml", "oops: [")
+        await office.refuses("own.yaml")
+        assert await asyncio.to_thread(hotline, "undo") == 0
+        await office.until(lambda: office.reloader.trouble is None)
+        assert office.reloader.version == second
+        assert NEW in (ours.folder / "intents/own.yaml").read_text("utf-8")
+    assert "退回版本 2" in capsys.readouterr().out
+
+
+async def test_who_undoes_twice_goes_back_twice(
+    ours: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hotline = in_the_folder(ours, tmp_path, monkeypatch)
+    async with open_office(ours, tmp_path) as office:
+        versions = [office.reloader.version]
+        for phrase in ("停车位怎么申请", "停车位找谁要"):
+            add_phrase(ours, phrase)
+            await office.until(lambda: office.reloader.version != versions[-1])
+            versions.append(office.reloader.version)
+        for expected in (versions[1], versions[0]):
+            assert await asyncio.to_thread(hotline, "undo") == 0
+            await office.until(lambda expected=expected: office.reloader.version == expected)
+    assert await asyncio.to_thread(hotline, "undo") == 1
+    assert "没有更早的版本" in capsys.readouterr().err
+
+
 async def test_the_gate_on_the_command_line_tells_what_would_change(
     ours: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -284,6 +357,14 @@ async def test_the_gate_on_the_command_line_tells_what_would_change(
     told = capsys.readouterr().out
     assert f"「{NEW}」" in told
     assert "可以上线" in told
+    async with open_office(ours, tmp_path) as office:
+        await office.browser().asks("大厅几点开门")
+        await office.until(lambda: office.reloader.trouble is None)
+    ours.change("intents/own.yaml", "大厅暂停。", "大厅还在暂停。")
+    assert await asyncio.to_thread(hotline, "gate") == 0
+    told = capsys.readouterr().out
+    assert "「大厅几点开门」「大厅暂停。" in told, told
+    assert "→ 「大厅还在暂停。" in told
     ours.change("intents/urgent.yaml", "[着火]", "[冒浓烟]")
     assert await asyncio.to_thread(hotline, "gate", "--json") == 1
     assert '"may_go_live": false' in capsys.readouterr().out

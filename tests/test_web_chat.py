@@ -9,11 +9,11 @@ from itertools import count
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Request, Route, expect
+from playwright.async_api import Request, Route, expect
 
 from bot import voice
 from bot.dialogue import Dialogue
-from tests.browser import PHONE, Comes, Site, Visitor, chromium, door
+from tests.browser import PHONE, Comes, Site, Visitor, door, open_site
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -34,24 +34,15 @@ def unknown() -> str:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def site(browser: Browser, dialogue: Dialogue, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+async def site(dialogue: Dialogue, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     """One for all; that somebody else asked before must make no difference. (`dialogue` has the matcher fitted.)"""
-    with Site(tmp_path_factory.mktemp("site")) as site:
-        await site.open()
+    async with open_site(tmp_path_factory.mktemp("site")) as site:
         yield site
-        assert await site.stop() == 0
-        assert [line for line in site.complaints if "database is locked" not in line] == []
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def comes(site: Site, browser: Browser) -> AsyncIterator[Comes]:
-    async with door(site, browser) as comes:
+async def comes(site: Site) -> AsyncIterator[Comes]:
+    async with door(site) as comes:
         yield comes
 
 
@@ -769,10 +760,8 @@ async def test_while_the_database_is_busy_it_says_so_and_keeps_what_was_typed(co
     assert len(await site.record(asked)) == 1
 
 
-async def test_the_first_view_is_less_than_100_kilobytes_and_all_from_us(
-    comes: Comes, site: Site, browser: Browser
-) -> None:
-    context = await browser.new_context(locale="zh-CN")
+async def test_the_first_view_is_less_than_100_kilobytes_and_all_from_us(comes: Comes, site: Site) -> None:
+    context = await site.browser.new_context(locale="zh-CN")
     page, seen = await context.new_page(), list[Request]()
     page.on("requestfinished", lambda request: seen.append(request))
     await page.goto(site.base, wait_until="networkidle")

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, expect
+from playwright.async_api import expect
 
 from bot.dialogue import Dialogue
-from tests.browser import PHONE, Comes, Site, Visitor, chromium, door
+from tests.browser import PHONE, Comes, Site, Visitor, door, open_site
 from tests.test_casework import ALIKE, OTHER
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -32,24 +32,15 @@ PAGES = (
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def site(browser: Browser, dialogue: Dialogue, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+async def site(dialogue: Dialogue, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     """One for all tests. (`dialogue` has the matcher fitted.)"""
-    with Site(tmp_path_factory.mktemp("console")) as site:
-        await site.open()
+    async with open_site(tmp_path_factory.mktemp("console")) as site:
         yield site
-        assert await site.stop() == 0
-        assert [line for line in site.complaints if "database is locked" not in line] == []
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def comes(site: Site, browser: Browser) -> AsyncIterator[Comes]:
-    async with door(site, browser) as comes:
+async def comes(site: Site) -> AsyncIterator[Comes]:
+    async with door(site) as comes:
         yield comes
 
 

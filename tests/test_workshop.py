@@ -1,6 +1,7 @@
 """Admins at work: from a case to knowledge, files edited in the browser, history and taking back."""
 
 import asyncio
+import errno
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from bot import edition
+from bot.dialogue import Dialogue
 from bot.edition import Files
 from bot.errors import HotlineError
 from bot.rehearsal import Verdict
@@ -116,16 +119,20 @@ async def test_of_a_batch_of_which_a_part_failed_half_way_the_other_part_is_note
     wrong = {"kind": "phrase", "intent": "loan.remote", "phrases": "大厅几点开门呀", "checks": "窗口上班没有呢"}
     await anna.posts("/staff/cases/1/learn", lesson())
     await anna.posts("/staff/cases/1/learn", lesson(**wrong))
-    taken_up, went_live = office.reloader._taken_up, list[str]()
+    go_live, live = office.reloader._go_live, list[Files]()
 
-    async def then_the_process_dies(*change: Any) -> Verdict:
-        if went_live:
+    async def then_the_process_dies(*change: Any) -> None:
+        await go_live(*change)
+        live.append(change[0])
+
+    async def judged(files: Files) -> Verdict:
+        if live:
             raise HotlineError("试运行的进程意外结束;改动没有上线")
-        verdict = await taken_up(*change)
-        went_live.extend([verdict.version] if verdict.may_go_live else [])
-        return verdict
+        return await rehearse(files)
 
-    monkeypatch.setattr(office.reloader, "_taken_up", then_the_process_dies)
+    rehearse = office.reloader._judged
+    monkeypatch.setattr(office.reloader, "_go_live", then_the_process_dies)
+    monkeypatch.setattr(office.reloader, "_judged", judged)
     await admin.posts("/staff/learn", [("pick", "1"), ("pick", "2")])
     assert "charging.install" in office.service.hotline.dialogue.content.intents
     assert "1 条已上线，1 条没有上线" in admin.words
@@ -196,6 +203,124 @@ async def test_what_went_live_is_listed_with_its_differences_and_taken_back(offi
     assert NEW in aside.read_text("utf-8"), "what was undone is kept aside"
 
 
+async def test_where_the_folders_cannot_be_written_nothing_goes_live_and_nothing_typed_is_lost(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await an_answered_case(office)
+    admin, name, first = await office.staff("管理员"), "/staff/content/intents/own.yaml", office.reloader.version
+    text = (office.world.folder / "intents/own.yaml").read_text("utf-8")
+    await admin.opens(name)
+    (opened,) = admin.values("opened")
+
+    def read_only(path: Path, body: bytes) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(edition, "_write", read_only)
+    draft = text.replace("    - 今天有人吗在窗口\n", f"    - 今天有人吗在窗口\n    - {NEW}\n")
+    await admin.posts(name, {"text": draft, "opened": opened, "save": "1"})
+    assert (admin.status, "写不进文件" in admin.words, NEW in admin.page) == (409, True, True)
+    await admin.posts("/staff/cases/1/learn", lesson())
+    assert "写不进文件" in admin.words
+    assert office.reloader.version == first
+    assert len(await office.history()) == 1
+
+
+async def test_what_fails_on_the_way_leaves_files_and_answers_as_they_were(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin, name = await office.staff("管理员"), "/staff/content/intents/own.yaml"
+    text = (office.world.folder / "intents/own.yaml").read_text("utf-8")
+    draft = text.replace("    - 今天有人吗在窗口\n", f"    - 今天有人吗在窗口\n    - {NEW}\n")
+    await admin.opens(name)
+    await admin.posts(name, {"text": draft, "opened": admin.values("opened")[0], "save": "1"})
+    live = office.reloader.version
+
+    async def full(files: Files) -> Dialogue:
+        raise HotlineError("换不上新内容(OSError);请重新启动 hotline serve")
+
+    monkeypatch.setattr(office.reloader, "_taken_over", full)
+    await admin.posts("/staff/history/1/undo")
+    assert (admin.status, "没有退回：换不上新内容" in admin.words) == (409, True)
+    await admin.opens(name)
+    later = draft.replace("大厅开门", "大厅何时开")
+    await admin.posts(name, {"text": later, "opened": admin.values("opened")[0], "save": "1"})
+    assert (admin.status, "没有上线：换不上新内容" in admin.words, "大厅何时开" in admin.page) == (409, True, True)
+    assert (office.world.folder / "intents/own.yaml").read_text("utf-8") == draft
+    assert office.reloader.version == live
+    assert office.reloader.trouble is None
+
+
+async def test_what_an_editor_saves_while_the_gate_runs_is_not_overwritten(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin, name = await office.staff("管理员"), "/staff/content/intents/own.yaml"
+    text = (office.world.folder / "intents/own.yaml").read_text("utf-8")
+    await admin.opens(name)
+    rehearse, theirs = office.reloader.rehearse, text.replace("大厅开门", "大厅何时开")
+
+    async def meanwhile(files: Files) -> Verdict:
+        office.world.write("intents/own.yaml", theirs)
+        return await rehearse(files)
+
+    monkeypatch.setattr(office.reloader, "rehearse", meanwhile)
+    mine = text.replace("抵押登记\n", "房子抵押\n")
+    await admin.posts(name, {"text": mine, "opened": admin.values("opened")[0], "save": "1"})
+    assert (admin.status, "刚被别人改过" in admin.words, "房子抵押" in admin.page) == (409, True, True)
+    assert (office.world.folder / "intents/own.yaml").read_text("utf-8") == theirs
+
+
+async def test_a_file_in_another_encoding_is_not_opened_and_nothing_lost_in_it_is_answered(office: Office) -> None:
+    path, name = office.world.folder / "intents/own.yaml", "/staff/content/intents/own.yaml"
+    text = path.read_text("utf-8")
+    path.write_bytes(text.encode("gbk"))
+    await office.refuses("own.yaml:", "UTF-8")
+    admin = await office.staff("管理员")
+    await admin.opens(name)
+    assert (admin.status, "另存为 UTF-8" in admin.words) == (409, True)
+    path.write_text(text, "utf-8")
+    await office.until(lambda: office.reloader.trouble is None)
+    await admin.opens(name)
+    lost = text.replace("大厅暂停。", "大厅暂停�")
+    await admin.posts(name, {"text": lost, "opened": admin.values("opened")[0], "save": "1"})
+    assert (admin.status, "读坏的字" in admin.words) == (409, True)
+
+
+async def test_a_change_that_is_not_wanted_any_more_is_given_up_in_the_browser(office: Office) -> None:
+    path, admin = office.world.folder / "intents/own.yaml", await office.staff("管理员")
+    text = path.read_text("utf-8")
+    path.write_text("oops: [", "utf-8")
+    await office.refuses("own.yaml")
+    await admin.opens("/staff/content")
+    (where,) = re.findall(r'action="(/staff/history/\d+/undo)"', admin.page)
+    await admin.posts(where, {})
+    assert path.read_text("utf-8") == text
+    await office.until(lambda: office.reloader.trouble is None)
+    assert len(await office.history()) == 1
+
+
+async def test_what_two_admins_decide_at_once_is_told_to_the_second(office: Office) -> None:
+    await an_answered_case(office)
+    anna, first, second = [await office.staff(who) for who in ("安娜", "管理员", "管理员")]
+    await anna.posts("/staff/cases/1/learn", lesson())
+    await first.posts("/staff/learn", {"pick": "1", "approve": "1"})
+    assert "1 条已上线。" in first.words
+    await second.posts("/staff/learn", {"pick": "1", "reject": "1"})
+    assert (second.status, "已经处理过了" in second.words) == (409, True)
+    await second.posts("/staff/learn", {"pick": "1", "approve": "1"})
+    assert "0 条已上线，1 条已经处理过了。" in second.words
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [({"title": "找张三13812345678"}, "标题里有手机号"), ({"title": "苏A12345的车"}, "标题里有车牌号")],
+)
+async def test_nobodys_data_is_taught(office: Office, more: dict[str, str], words: str) -> None:
+    await an_answered_case(office)
+    admin = await office.staff("管理员")
+    await admin.posts("/staff/cases/1/learn", lesson(**more))
+    assert (admin.status, words in admin.words) == (409, True), admin.words
+
+
 async def test_what_is_saved_while_the_bot_is_taught_is_not_lost(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -235,6 +360,33 @@ async def test_a_phrase_and_an_answer_are_changed_from_a_small_form(office: Offi
     for line in (f"+ - {NEW}", "- - 今天有人吗在窗口", "+ - text: 大厅还在暂停。"):
         assert normalise(line) in normalise(admin.words)
     assert (await office.browser().asks(NEW))["outcome"] != "answered"
+
+
+async def test_an_answer_of_several_lines_stays_one_and_gets_a_last_day(office: Office) -> None:
+    admin, form = (
+        await office.staff("管理员"),
+        {"region": "南京市", "answer": "第一行。\r\n第二行。", "valid_until": ""},
+    )
+    await admin.posts("/staff/edit/loan.remote", form)
+    for line in ("+ text: |-", "+ 第一行。", "+ 第二行。"):
+        assert normalise(line) in normalise(admin.words), admin.words
+    same = office.service.hotline.dialogue.content.intents["loan.remote"].answers[0].text
+    await admin.posts("/staff/edit/loan.remote", {**form, "answer": same})
+    assert "没有改动" in admin.words
+    await admin.posts("/staff/edit/loan.remote", {**form, "answer": same, "valid_until": "2027-12"})
+    assert "+ valid_until: 2027-12" in re.sub(r"\s+", " ", admin.words)
+    assert "- text: 南京市" not in re.sub(r"\s+", " ", admin.words)
+
+
+async def test_a_draft_is_tried_for_a_city_as_people_call_it(office: Office) -> None:
+    admin, name = await office.staff("管理员"), "/staff/content/intents/own.yaml"
+    await admin.opens(name)
+    draft = (office.world.folder / "intents/own.yaml").read_text("utf-8")
+    await admin.posts(
+        name,
+        {"text": draft, "opened": admin.values("opened")[0], "try": "1", "q": "房子抵押要去现场吗", "region": "南京"},
+    )
+    assert "17家银行" in admin.words, admin.words
 
 
 async def test_the_health_of_the_content_shows_what_to_mend_first(office: Office) -> None:

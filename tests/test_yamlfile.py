@@ -43,6 +43,8 @@ def test_every_value_knows_the_line_of_its_key(path: Path) -> None:
     [
         (b"a: 1\nb: 2\na: 3\n", 3, "重复"),
         (b"a:\n\tb: 1\n", 2, "制表符"),
+        (b"a:\n  - b\n  -\tc\n", 3, "制表符"),
+        ("a: b\nc: 甲\ufffd\n".encode(), 2, "读坏的字"),
         (b"a:\n  - b\n    - c\n", 2, "缩进多了"),
         (b"a:\n - b\n  - c\n  - d\n", 2, "缩进多了"),
         (b"\xef\xbb\xbfa: 1\n", 1, "BOM"),

@@ -10,6 +10,7 @@ from bot.commands import table
 from bot.config import Config
 from bot.content.load import Content
 from bot.content.models import Answer
+from bot.errors import HotlineError
 from bot.table import Row
 
 HEAD = ("意图", "标题", "部门", "问题", "地区", "答复", "事实", "出处", "有效期至", "到期日是估计的")
@@ -20,6 +21,8 @@ def run(config: Config, file: Path | None, kind: str | None) -> int:
     content, problems = read_content(config, checks=False)
     usable(problems)
     kind = kind or (file.suffix.lstrip(".").lower() if file else "csv")
+    if kind not in {"csv", "xlsx", "json"}:
+        raise HotlineError(f"不会写「{kind}」;可用 csv、xlsx、json")
     if kind != "json":
         return table.write([HEAD, *_rows(content)], file, kind, "内容")
     text = json.dumps(list(_intents(content)), ensure_ascii=False, indent=1) + "\n"

@@ -13,7 +13,7 @@ from bot.config import Config
 from bot.content.load import Content
 from bot.dialogue import Dialogue
 from bot.drafts import MOST_ENCODED, Drafts, drafts, written
-from bot.errors import HotlineError
+from bot.errors import HotlineError, reason
 from bot.faq import Faq, Spot, read_faq
 
 _FOLDER = Path(".data/drafts")
@@ -78,7 +78,7 @@ def _save(files: Mapping[Path, str]) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="")
         except OSError as error:
-            raise HotlineError(f"写不了 {path}:{error.strerror}") from None
+            raise HotlineError(f"写不了 {path}:{reason(error)}") from None
 
 
 def _tell(faq: Faq, made: Drafts, files: Mapping[Path, str], *, compared_meanings: bool) -> None:
@@ -89,9 +89,10 @@ def _tell(faq: Faq, made: Drafts, files: Mapping[Path, str], *, compared_meaning
         rows[note.message].append(note.spot)
     for message, spots in rows.items():
         print(f"{_at(faq, spots[0])}: 提醒:{message}" + (f"(共 {len(spots)} 行)" if len(spots) > 1 else ""))
-    used = made.rows - len(made.unusable)
+    used = made.rows - len(made.unusable) - made.known
+    known = f",{made.known} 行和现在的一样,略过" if made.known else ""
     print(
-        f"读了 {made.rows} 行:用上 {used} 行(其中 {made.repeated} 行是重复的),没有用上 {len(made.unusable)} 行;"
+        f"读了 {made.rows} 行:用上 {used} 行(其中 {made.repeated} 行是重复的){known},没有用上 {len(made.unusable)} 行;"
         f"做成 {len(made.intents)} 个意图、{made.phrases} 条问法,要看的 {len(made.notes)} 处"
     )
     if not compared_meanings:

@@ -1,6 +1,7 @@
 """`hotline gate`, `history` and `undo`: what a change of content would do, what was changed, and taking it back."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from bot.commands.ask import tell_of_fit
 from bot.commands.database import last_published, with_store
 from bot.comparison import lines_of
 from bot.config import Config
-from bot.edition import Files, files_of, open_files, put_back
+from bot.edition import Files, files_of, keep_aside, open_files, version_of, write_changes
 from bot.errors import HotlineError
 from bot.rehearsal import Stage, Verdict
 from bot.store import published
@@ -59,7 +60,7 @@ def _report(config: Config, draft: Files, verdict: Verdict, *, is_first: bool) -
         content, _ = open_files(config, draft, checks=False)
         lines += lines_of(verdict.comparison, {key: intent.title for key, intent in content.intents.items()})
     elif is_first and not verdict.errors:
-        lines.append("还没有上线过的内容可比较")
+        lines.append("还没有上线过的内容可比较,检查题没有问过;请用 hotline check")
     if verdict.may_go_live:
         return [*lines, "可以上线"]
     return [*lines, *(f"不能上线:{reason}" for reason in verdict.refusals or ("文件有错误",))]
@@ -88,21 +89,29 @@ def history(config: Config, *, as_json: bool) -> int:
 
 
 def undo(config: Config, number: int | None, who: str) -> int:
-    """Puts the files of an earlier version back; a running `serve` then answers by them. The draft is kept aside."""
+    """Puts the files of an earlier version back; a running `serve` then answers by them. The draft is kept aside.
+
+    Without a number: of the live version where the files are others, else of the version before.
+    """
+    before = files_of(config)
 
     async def look(store: Store) -> tuple[published.Version, Files]:
         async with store.reading(long=True) as connection:
             versions = await published.history(connection)
-            wanted = versions[1:2] if number is None else [v for v in versions if v.id == number]
-            files = await published.files_of(connection, wanted[0].id) if wanted else None
-        if not wanted or files is None:
+            named = next((v for v in versions if v.id == number), None)
+            is_draft = bool(versions) and versions[0].version != version_of(before)
+            unnamed = versions[0] if is_draft else _before_the_last(versions)
+            wanted = unnamed if number is None else named
+            files = await published.files_of(connection, wanted.id) if wanted else None
+        if wanted is None or files is None:
             raise HotlineError(
                 "没有更早的版本可退回" if number is None else f"没有版本 {number};hotline history 看有哪些"
             )
-        return wanted[0], files
+        return wanted, files
 
     version, files = with_store(config, look)
-    aside = put_back(config, files)
+    aside = keep_aside(config, before)
+    write_changes(config, before, files)
     why, now = f"退回版本 {version.id}", datetime.now(config.zone)
 
     async def note(store: Store) -> None:
@@ -112,7 +121,12 @@ def undo(config: Config, number: int | None, who: str) -> int:
 
     with_store(config, note)
     when = f"{version.at.astimezone(config.zone):%Y-%m-%d %H:%M}"
-    print(f"文件已退回版本 {version.id}({version.version},{when},{version.who});运行中的 hotline serve 会马上换用")
-    if aside:
-        print(f"退回前的文件放在 {aside}")
+    print(f"文件已退回版本 {version.id}({version.version},{when},{version.who});运行中的 hotline serve 随后就按它答复")
+    print(f"退回前的文件放在 {aside}")
     return 0
+
+
+def _before_the_last(versions: Sequence[published.Version]) -> published.Version | None:
+    """The version before what is live first was: who takes back a second time goes one further, not forth again."""
+    first = max((n for n, v in enumerate(versions) if v.version == versions[0].version), default=0)
+    return versions[first + 1] if first + 1 < len(versions) else None

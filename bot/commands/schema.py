@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bot.config import Config
-from bot.errors import HotlineError
+from bot.errors import HotlineError, reason
 from bot.jsonschema import FOLDER, as_text, schemas
 
 
@@ -17,6 +17,6 @@ def run(config: Config, folder: Path | None) -> int:
         for name, schema in made.items():
             (folder / name).write_text(as_text(schema), encoding="utf-8")
     except OSError as error:
-        raise HotlineError(f"写不了 {folder}:{error.strerror};请换一个文件夹") from None
+        raise HotlineError(f"写不了 {folder}:{reason(error)};请换一个文件夹") from None
     print(f"已写好 {len(made)} 个文件,在 {folder}")
     return 0

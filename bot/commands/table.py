@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bot.errors import HotlineError
+from bot.errors import HotlineError, reason
 from bot.table import BOM, Row, as_csv, as_xlsx
 
 
@@ -22,7 +22,7 @@ def write(rows: Sequence[Row], file: Path | None, kind: str | None, title: str) 
     try:
         file.write_bytes(content)
     except OSError as error:
-        raise HotlineError(f"写不了 {file}:{error.strerror}") from None
+        raise HotlineError(f"写不了 {file}:{reason(error)}") from None
     print(f"已导出 {len(rows) - 1} 条到 {file}")
     return 0
 
@@ -35,6 +35,6 @@ def write_text(text: str, file: Path | None, told: str) -> int:
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise HotlineError(f"写不了 {file}:{error.strerror}") from None
+        raise HotlineError(f"写不了 {file}:{reason(error)}") from None
     print(f"{told} {file}")
     return 0

@@ -6,8 +6,9 @@ Whether it makes sense (a date, a known department, a phrase that is nobody else
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
 from bot.content.models import GENERAL
@@ -34,14 +35,6 @@ def remove_phrase(text: str, entry: str, phrase: str) -> str:
     """The text without this phrase; a comment behind it on its line goes with it."""
     page = _Page(text)
     page.drop_item(*page.phrase(entry, phrase))
-    return page.saved()
-
-
-def replace_phrase(text: str, entry: str, old: str, new: str) -> str:
-    """The text with `new` in the place of the phrase `old`."""
-    page = _Page(text)
-    phrases, position = page.phrase(entry, old)
-    page.overwrite(phrases, _items(phrases)[position], new)
     return page.saved()
 
 
@@ -108,6 +101,11 @@ def add_check(text: str, check: Mapping[str, Plain]) -> str:
     page = _Page(text)
     page.put_item(page.root, dict(check))
     return page.saved()
+
+
+def free_name(wanted: str, taken: Container[str]) -> str:
+    """The name, or with the first number that makes it another one than those taken: a, a_2, a_3."""
+    return next(name for n in count(1) if (name := wanted if n == 1 else f"{wanted}_{n}") not in taken)
 
 
 def new_file(content: Mapping[str, Plain] | Sequence[Mapping[str, Plain]]) -> str:

@@ -1,5 +1,6 @@
 """What is wrong between the files: dangling references, phrases that clash, answers that say more than their facts."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from bot.schema import closest
 from bot.text import normalise
 
 FEWEST_PHRASES = 3
+_SEPARATED = re.compile("[，、；]")
 LONGEST_TITLE = 12
 """Titles become buttons."""
 OUTCOMES = ("unanswered", "urgent", "smalltalk", "ask_region")
@@ -58,8 +60,8 @@ def _intents(content: Content, rules: Rules) -> Iterator[Problem]:
         if key in content.topics:
             yield content.problem("intent", key, (), "shadow.yaml 里有同名的影子话题;请改名或删掉其中一个")
         if intent.department not in content.departments and _whole(content, "department", intent.department):
-            known = closest(intent.department, list(content.departments)) or ";请先写进 departments.yaml"
-            yield content.problem("intent", key, ("department",), f"没有部门「{intent.department}」{known}")
+            cure = _department(content, intent.department)
+            yield content.problem("intent", key, ("department",), f"没有部门「{intent.department}」{cure}")
         for n, following in enumerate(intent.next):
             if following not in content.intents and _whole(content, "intent", following):
                 known = closest(following, list(content.intents)) or ";请改正或删掉"
@@ -98,10 +100,9 @@ def _facts(content: Content, key: str, n: int, answer: Answer, rules: Rules) -> 
     missing = [name for name, fact in facts.items() if fact is None]
     for name in missing:
         if _whole(content, "document", name.partition("/")[0]):
-            all_facts = [f"{stem}/{fact}" for stem, d in content.documents.items() for fact in d.facts]
-            known = closest(name, all_facts) or ";请先写进 knowledge/"
             position = answer.facts.index(name)
-            yield content.problem("intent", key, ("answers", n, "facts", position), f"没有事实「{name}」{known}")
+            message = f"没有事实「{name}」{_fact(content, name)}"
+            yield content.problem("intent", key, ("answers", n, "facts", position), message)
     if missing:
         return  # what stood in them is unknown
     statements = [fact.statement for fact in facts.values() if fact]
@@ -109,6 +110,24 @@ def _facts(content: Content, key: str, n: int, answer: Answer, rules: Rules) -> 
     for claim in unproved(answer.text, statements, published, rules.numbers_without_proof):
         message = f"答复里的 {claim} 在它的事实里找不到;请核对,或在 facts 里补上有它的事实"
         yield content.problem("intent", key, ("answers", n, "text"), message)
+
+
+def _department(content: Content, wanted: str) -> str:
+    """What to write in place of a department that there is not."""
+    known = next((key for key, d in content.departments.items() if d.name == wanted), "")
+    if known:
+        return f";这里写它在 departments.yaml 里的键「{known}」"
+    return closest(wanted, list(content.departments)) or ";请先写进 departments.yaml,这里写它的键"
+
+
+def _fact(content: Content, wanted: str) -> str:
+    """The same for a fact."""
+    if _SEPARATED.search(wanted):
+        return ";几条事实之间用英文逗号「,」隔开"
+    stem = wanted.partition("/")[0]
+    if stem not in content.documents:
+        return f";knowledge/ 里没有 {stem}.yaml{closest(stem, list(content.documents))}"
+    return closest(wanted, [f"{stem}/{fact}" for fact in content.documents[stem].facts]) or ";请先写进 knowledge/"
 
 
 def _phrases(content: Content) -> Iterator[Problem]:

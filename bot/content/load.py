@@ -20,7 +20,7 @@ from bot.content.models import (
 )
 from bot.errors import ContentError, Problem
 from bot.schema import M, validate
-from bot.yamlfile import Key, Node, Sheet, read
+from bot.yamlfile import LOST, Key, Node, Sheet, read
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,9 @@ class _Loading:
 
     def sheet(self, kind: str, path: Path) -> Sheet | None:
         try:
+            if legible(path.name) != path.name or LOST in path.name:
+                name = path.with_name(legible(path.name))
+                raise ContentError([Problem(name, 1, "文件名读不出来(不是 UTF-8);请改成英文字母的名字")])
             sheet = read(path, self.max_bytes)
         except ContentError as error:
             self.problems += error.problems
@@ -218,6 +221,11 @@ class _Loading:
                     self.places["check", name] = sheet, (position,)
                     if check:
                         yield name, check
+
+
+def legible(name: str) -> str:
+    """A file's name as text, also where it was given in another encoding."""
+    return name.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _yaml_files(folder: Path) -> list[Path]:

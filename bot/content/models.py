@@ -184,3 +184,8 @@ class Check(Frozen):
     """The citizen's city from earlier in the talk."""
     known_failure: str = ""
     note: str = ""
+
+    @property
+    def expected(self) -> str:
+        """In words for admins."""
+        return self.expect + (f"({self.region})" if self.region else "")

@@ -74,20 +74,20 @@ class Cache:
         return self.folder / f"{kind}-{key}.npz"
 
     def _keep(self, path: Path, index: Index) -> None:
-        _write(path, _arrays(index))
+        write_arrays(path, _arrays(index))
         self._prune()
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """The texts' vectors; only those not seen before are encoded."""
         path = self.folder / f"vectors-{_digest([self.encoder.version])}.npz"
-        stored = _read(path) or {}
+        stored = read_arrays(path) or {}
         keys = [_digest([t]) for t in texts]
         known = dict(zip(map(str, stored.get("keys", ())), stored.get("rows", ()), strict=True))
         new = {k: t for k, t in zip(keys, texts, strict=True) if k not in known}
         if new:
             rows = self.encoder.encode(list(new.values()))
             known.update(zip(new, rows, strict=True))
-            _write(path, {"keys": np.array(list(known)), "rows": np.array(list(known.values()), np.float32)})
+            write_arrays(path, {"keys": np.array(list(known)), "rows": np.array(list(known.values()), np.float32)})
         return np.array([known[k] for k in keys], np.float32) if keys else self.encoder.encode([])
 
     def _prune(self) -> None:
@@ -108,7 +108,7 @@ def _arrays(index: Index) -> dict[str, np.ndarray]:
 
 
 def _read_index(path: Path) -> Index | None:
-    arrays = _read(path)
+    arrays = read_arrays(path)
     if arrays is None:
         return None
     try:
@@ -119,7 +119,8 @@ def _read_index(path: Path) -> Index | None:
     return Index(**plain, forecast=Forecast(**values))
 
 
-def _read(path: Path) -> dict[str, np.ndarray] | None:
+def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
+    """What stands in an .npz file; None where there is none that can be read."""
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return dict(file)
@@ -127,8 +128,8 @@ def _read(path: Path) -> dict[str, np.ndarray] | None:
         return None
 
 
-def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Whole or not at all: two processes may fit at once."""
+def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """An .npz file, whole or not at all (two processes may fit at once); where none can be written, nothing."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")

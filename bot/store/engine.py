@@ -21,7 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InterfaceE
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from bot.errors import HotlineError
+from bot.errors import HotlineError, reason
 from bot.store import sqlite
 
 T = TypeVar("T")
@@ -243,4 +243,4 @@ def _make_private(file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
-        raise HotlineError(f"数据库文件 {file} 打不开:{error.strerror}") from None
+        raise HotlineError(f"数据库文件 {file} 打不开:{reason(error)}") from None

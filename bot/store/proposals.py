@@ -43,9 +43,9 @@ async def add(connection: Transaction, case: int, proposal: Mapping[str, Any], w
     return int((await connection.execute(query, values)).scalar_one())
 
 
-async def listed(connection: Transaction, states: Sequence[ProposalState], most: int = 100) -> list[Kept]:
-    """The oldest first."""
-    query = select(proposals).where(proposals.c.state.in_(states)).order_by(proposals.c.id).limit(most)
+async def waiting(connection: Transaction) -> list[Kept]:
+    """Those on which nobody has decided, the oldest first."""
+    query = select(proposals).where(proposals.c.state == ProposalState.OPEN).order_by(proposals.c.id)
     return [_kept(row) for row in await connection.execute(query)]
 
 

@@ -3,8 +3,7 @@
 import asyncio
 import logging
 import re
-from collections.abc import Container, Sequence
-from itertools import count
+from collections.abc import Sequence
 from typing import Any
 
 from telegram import CallbackQuery, Update
@@ -22,6 +21,7 @@ from bot import voice
 from bot.buttons import Rows, by_short_id, in_rows, short_id
 from bot.casework import File, Refused
 from bot.config import Person
+from bot.content.edit import free_name
 from bot.lessons import MOOT, Lessons
 from bot.store.cases import CaseState
 from bot.teaching import FEWEST_NEW, Kind, Proposal, Unteachable, wordings
@@ -216,7 +216,7 @@ class Classroom:
                 kind,
                 [*first, *others[: FEWEST_NEW - 1]],
                 others[FEWEST_NEW - 1 :],
-                intent=_free(f"case.n{file.case.id}", intents),
+                intent=free_name(f"case.n{file.case.id}", intents),
                 title=title,
                 department=self.casework.department(about),
                 region=file.case.region,
@@ -272,11 +272,6 @@ def _known(file: File) -> str:
 def _listed(texts: Sequence[str]) -> str:
     shown = [voice.shortened(text, _LONGEST_WORDING) for text in texts[:_MOST_WORDINGS]]
     return "；".join(shown) + (f"……共 {len(texts)} 句" if len(texts) > len(shown) else "")
-
-
-def _free(key: str, taken: Container[str]) -> str:
-    """The key, or the next one that is not taken."""
-    return next(k for n in count(1) if (k := key if n == 1 else f"{key}_{n}") not in taken)
 
 
 def _chat(query: CallbackQuery) -> int:

@@ -18,6 +18,7 @@ from bot.config import Person
 from bot.content.models import Answer, Intent, last_day
 from bot.dialogue import Outcome
 from bot.explain import explained, intents_of, title_of
+from bot.health import RECENT_DAYS
 from bot.hotline import Hotline, Trial, kept
 from bot.matching.matcher import EXACT
 from bot.store import record
@@ -42,7 +43,6 @@ from bot.web.signin import SignIn
 from bot.worktime import weekday
 
 INTENTS, TRY, QUESTIONS, OVERVIEW = "/staff/intents", "/staff/try", "/staff/questions", "/staff/overview"
-RECENT_DAYS = 30
 EXPIRING_DAYS = 30
 MOST_LISTED = 50
 MOST_IN_A_BOOK = 20_000

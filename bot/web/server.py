@@ -9,7 +9,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from bot.config import WebSettings
-from bot.errors import HotlineError
+from bot.errors import HotlineError, reason
 
 _GRACE_SECONDS = 1
 
@@ -70,5 +70,5 @@ class WebServer:
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return listener
         except OSError as error:
-            cure = "端口可能被别的程序占用;请换一个 web.port,或停掉那个程序"
-            raise HotlineError(f"网页服务打不开 {host}:{port}({error.strerror});{cure}") from None
+            cure = "请换一个 web.port,或停掉占用它的程序"
+            raise HotlineError(f"网页服务打不开 {host}:{port}({reason(error)});{cure}") from None

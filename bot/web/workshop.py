@@ -1,7 +1,7 @@
 """Admins' pages: what the bot learns from cases, the content's files, what went live, and taking it back."""
 
 import difflib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -14,12 +14,13 @@ from bot.casework import File, Refused
 from bot.comparison import lines_of
 from bot.config import Person
 from bot.content import edit
+from bot.content.models import Answer
 from bot.edition import INTENTS, version_of
 from bot.errors import HotlineError
 from bot.hotline import Hotline
-from bot.lessons import Lessons
+from bot.lessons import MOOT, Lessons
 from bot.rehearsal import Verdict
-from bot.reload import Stale
+from bot.reload import Gone
 from bot.store import published
 from bot.teaching import Kind, Proposal, wordings
 from bot.web.console import Form, read_form
@@ -139,9 +140,13 @@ class Workshop:
                 return await self._proposals(request, person, str(refusal), 409)
             return RedirectResponse(LEARN, 303)
         refused = await self.lessons.approve(chosen, person.name)
-        live = len(chosen) - len(refused)
-        told = f"{live} 条已上线" + (f"，{len(refused)} 条没有上线，原因见下" if refused else "") + "。"
-        return await self._proposals(request, person, told)
+        told = f"{len(chosen) - len(refused)} 条已上线"
+        for moot in MOOT:
+            if count := sum(why == moot for why in refused.values()):
+                told += f"，{count} 条{moot}"
+        if count := sum(why not in MOOT for why in refused.values()):
+            told += f"，{count} 条没有上线，原因见下"
+        return await self._proposals(request, person, f"{told}。")
 
     async def _proposals(self, request: Request, person: Person, told: str = "", status: int = 200) -> Response:
         waiting = await self.lessons.waiting()
@@ -152,14 +157,21 @@ class Workshop:
 
     async def files(self, request: Request, person: Person) -> Response:
         """All of them, and what is wrong on disk at the moment."""
+        return await self._files(request, person)
+
+    async def _files(self, request: Request, person: Person, told: str = "", status: int = 200) -> Response:
         files = await self.reloader.on_disk()
+        async with self.store.reading() as connection:
+            live = await published.latest(connection)
         context = {
             **self._frame(request, person),
             "files": sorted((name, len(body)) for name, body in files.items()),
             "trouble": self.reloader.trouble,
             "version": self.reloader.version,
+            "live": live.id if live and live.version == self.reloader.version else None,
+            "told": told,
         }
-        return self.pages.render("files.html", context)
+        return self.pages.render("files.html", context, status)
 
     async def file(self, request: Request, person: Person) -> Response:
         """One file as text: look at it, try a draft, save it through the gate."""
@@ -167,7 +179,11 @@ class Workshop:
         files = await self.reloader.on_disk()
         if name not in files:
             raise HTTPException(404)
-        now = _text(files[name])
+        try:
+            now = files[name].decode()
+        except UnicodeDecodeError:
+            told = f"{name} 不是 UTF-8 编码，不能在这里改；请在电脑上用编辑器另存为 UTF-8。"
+            return await self._files(request, person, told, 409)
         if request.method == "GET":
             return self._editor(request, person, name, now, now)
         form = await read_form(request)
@@ -179,8 +195,8 @@ class Workshop:
             return self._editor(request, person, name, now, draft, told=told, status=409)
         try:
             verdict = await self.reloader.save(name, files[name], draft.encode(), person.name, _one(form, "why"))
-        except Stale as stale:
-            return self._editor(request, person, name, now, draft, told=str(stale), status=409)
+        except HotlineError as error:
+            return self._editor(request, person, name, now, draft, told=f"没有上线：{error}。", status=409)
         if verdict.may_go_live:
             return RedirectResponse(f"{CONTENT}/{name}?saved", 303)
         return self._editor(request, person, name, now, draft, verdict=verdict, told="没有上线。", status=409)
@@ -189,12 +205,19 @@ class Workshop:
         self, request: Request, person: Person, name: str, now: str, draft: str, opened: str, form: Form
     ) -> Response:
         files = {**await self.reloader.on_disk(), name: draft.encode()}
-        question, verdict, reply, why = _one(form, "q"), None, None, ""
+        question, place, verdict, reply, why = _one(form, "q"), _one(form, "region"), None, None, ""
         if "try" in form and question:
-            reply, why = await self.reloader.try_out(files, question, _one(form, "region"))
+            region = self.hotline.dialogue.find_region(place) or place
+            reply, why = await self.reloader.try_out(files, question, region)
         else:
             verdict = await self.reloader.rehearse(files)
-        more: dict[str, Any] = {"reply": reply, "why_reply": why, "question": question, "opened": opened}
+        more: dict[str, Any] = {
+            "reply": reply,
+            "why_reply": why,
+            "question": question,
+            "place": place,
+            "opened": opened,
+        }
         return self._editor(request, person, name, now, draft, verdict=verdict, **more)
 
     def _editor(
@@ -221,6 +244,7 @@ class Workshop:
             "report": lines_of(verdict.comparison, titles) if verdict and verdict.comparison else [],
             "told": told or ("已上线。" if "saved" in request.query_params else ""),
             "question": "",
+            "place": "",
             "reply": None,
             "why_reply": "",
             **more,
@@ -236,7 +260,7 @@ class Workshop:
         name = f"{INTENTS}/{content.places['intent', intent][0].path.name}"
         now = _text((await self.reloader.on_disk()).get(name, b""))
         try:
-            draft = _edited(now, intent, form)
+            draft = _edited(now, intent, content.intents[intent].answers, form)
         except HotlineError as refusal:
             return self._editor(request, person, name, now, now, told=str(refusal), status=409)
         return self._editor(
@@ -254,9 +278,13 @@ class Workshop:
 
     async def history(self, request: Request, person: Person) -> Response:
         """The versions that went live, the latest first."""
+        return await self._history(request, person)
+
+    async def _history(self, request: Request, person: Person, told: str = "", status: int = 200) -> Response:
         async with self.store.reading() as connection:
             versions = await published.history(connection)
-        return self.pages.render("history.html", {**self._frame(request, person), "versions": versions})
+        context = {**self._frame(request, person), "versions": versions, "told": told}
+        return self.pages.render("history.html", context, status)
 
     async def version(self, request: Request, person: Person) -> Response:
         """One version: what it changed, and what the gate found."""
@@ -286,8 +314,10 @@ class Workshop:
         """Puts a version back."""
         try:
             await self.reloader.undo(request.path_params["number"], person.name)
-        except HotlineError:
+        except Gone:
             raise HTTPException(404) from None
+        except HotlineError as error:
+            return await self._history(request, person, f"没有退回：{error}。", 409)
         return RedirectResponse(HISTORY, 303)
 
     # ---- inside
@@ -306,18 +336,25 @@ _FIELDS = ("kind", "intent", "key", "title", "department", "region")
 _STATES = {"open": "待管理员同意", "live": "已上线", "rejected": "没有采纳"}
 
 
-def _edited(text: str, intent: str, form: Form) -> str:
+def _edited(text: str, intent: str, answers: Sequence[Answer], form: Form) -> str:
     for phrase in form.get("remove", []):
         text = edit.remove_phrase(text, intent, phrase)
     if new := _lines(form, "phrases"):
         text = edit.add_phrases(text, intent, new)
-    if answer := _one(form, "answer"):
-        text = edit.replace_answer(text, intent, _one(form, "region"), answer)
+    region = _one(form, "region")
+    now = next((a for a in answers if a.region == region), None)
+    answer, end = _one(form, "answer"), _one(form, "valid_until")
+    if answer and not (now and answer == now.text.strip()):
+        text = edit.replace_answer(text, intent, region, answer)
+    if end and not (now and end == now.valid_until):
+        text = edit.set_valid_until(text, intent, region, end)
+    elif "valid_until" in form and not end and now and now.valid_until:
+        text = edit.remove_valid_until(text, intent, region)
     return text
 
 
 def _one(form: Form, name: str) -> str:
-    return form.get(name, [""])[-1].strip()
+    return form.get(name, [""])[-1].replace("\r\n", "\n").strip()
 
 
 def _lines(form: Form, name: str) -> list[str]:
