@@ -122,11 +122,10 @@ def test_an_outline_still_tells_where_things_stand(content: Content) -> None:
 def test_the_second_process_ends_with_the_one_that_is_killed(tmp_path: Path) -> None:
     program = tmp_path / "parent.py"
     program.write_text(PARENT)
-    parent = subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    assert parent.stdout
-    second = int(parent.stdout.readline())
-    parent.kill()
-    parent.communicate()
+    with subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
+        assert parent.stdout
+        second = int(parent.stdout.readline())
+        parent.kill()
     deadline = time.monotonic() + 10
     while command_of(second):
         assert time.monotonic() < deadline
