@@ -12,6 +12,16 @@ from bot.yamlfile import Key, Plain, Sheet
 
 ALIKE, KEY_ALIKE = 60, 70
 """From this likeness (0-100) a word, or a key, is taken for a misspelling of a known one."""
+_CALLED = {
+    "标题": "title",
+    "部门": "department",
+    "问法": "phrases",
+    "答复": "answers",
+    "地区": "region",
+    "文字": "text",
+    "事实": "facts",
+    "有效期": "valid_until",
+}
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -60,7 +70,9 @@ def _rename(plain: Plain, loc: tuple[Key, ...], model: type[BaseModel]) -> None:
 
 
 def _meant(key: str, known: list[str]) -> str:
-    """The known key that `key` is a misspelling of, or nothing."""
+    """The known key that `key` is a misspelling of, or is called in Chinese; or nothing."""
+    if _CALLED.get(key) in known:
+        return _CALLED[key]
     best = process.extractOne(key, known, scorer=fuzz.ratio, score_cutoff=KEY_ALIKE)
     return best[0] if best else ""
 
@@ -82,9 +94,9 @@ def sentence(error: ErrorDetails, loc: tuple[Key, ...], model: type[BaseModel]) 
 def _unknown_key(error: ErrorDetails, model: type[BaseModel]) -> str:
     *parents, key = error["loc"]
     known = _keys_at(model, tuple(parents))
-    if not str(key).isascii():
-        return f"没有「{key}」这个键;可用的键:{'、'.join(known)};若是一句话里的英文逗号或冒号,请给整句加引号"
     meant = _meant(str(key), known)
+    if not meant and not str(key).isascii():
+        return f"没有「{key}」这个键;文字里有英文逗号或冒号时请给整句加引号"
     cure = f"是不是想写「{meant}」?" if meant else f"可用的键:{'、'.join(known)}"
     return f"没有「{key}」这个键;{cure}"
 

@@ -27,6 +27,7 @@ def test_good_content_has_no_problem(world, check) -> None:
         ("own.yaml", "大厅几点开门", "不见面抵押", 16, "loan.remote"),
         ("own.yaml", "facts: [paper/hours]", "facts: [paper/hours]\n  next: [loan.remoet]", 22, "「loan.remote」"),
         ("own.yaml", "hall.open:", "loan.remote:", 12, "重复"),
+        ("own.yaml", "title: 抵押登记", "标题: 抵押登记", 2, "是不是想写「title」"),
         (
             "own.yaml",
             "抵押登记\n  department: registration",
