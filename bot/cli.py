@@ -293,8 +293,12 @@ def _parser() -> argparse.ArgumentParser:
     gate.add_argument("--json", action="store_true", help="输出 JSON")
     history = commands.add_parser("history", help="看上线过的内容版本", description="列出上线过的内容版本,新的在前。")
     history.add_argument("--json", action="store_true", help="输出 JSON")
-    undo = commands.add_parser("undo", help="退回更早的内容版本", description="把文件退回上一个或指定的版本。")
-    undo.add_argument("version", nargs="?", type=int, metavar="版本", help="hotline history 里的号码;不写就是上一个")
+    undo = commands.add_parser(
+        "undo",
+        help="退回更早的内容版本",
+        description="把文件退回正在答复的内容;和它一样时,退回上一个版本。退回前的文件另存一份。",
+    )
+    undo.add_argument("version", nargs="?", type=int, metavar="版本", help="退回这一个:hotline history 里的号码")
     undo.add_argument("--as", dest="who", default="命令行", metavar="姓名", help="谁退回的")
     commands.add_parser("fit", help="重新学习问法", description="让正在答复的内容有自己的门槛;serve 改动后会自己运行。")
     link = commands.add_parser("link", help="取得工作台的登录链接", description="打印一个只能用一次的登录链接。")

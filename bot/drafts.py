@@ -13,7 +13,7 @@ from rapidfuzz import fuzz, process
 from bot.app import labelled
 from bot.content.edit import free_name, new_file
 from bot.content.load import Content
-from bot.content.models import GENERAL, last_day
+from bot.content.models import GENERAL, Answer, last_day
 from bot.content.regions import Gazetteer
 from bot.dialogue import Dialogue
 from bot.faq import Entry, Faq, Spot, Tell, Unusable
@@ -123,7 +123,7 @@ class _Desk:
         self.departments = {word: key for key, d in content.departments.items() for word in (key, d.name)}
         self._drafts: dict[tuple[str, ...], Draft] = {}
         self._said = {
-            (normalise(phrase), " ".join(answer.text.split()), intent.department, answer.region, answer.valid_until)
+            (normalise(phrase), intent.department, *_as_said(answer)): intent.title
             for intent in content.intents.values()
             for answer in intent.answers
             for phrase in intent.phrases
@@ -149,16 +149,17 @@ class _Desk:
             self.made.unusable.append(Unusable(entry.spot, reason))
             return
         department, region = self._department(entry), self._region(entry)
-        if (bare, " ".join(answer.split()), department, region, valid_until) in self._said:
+        is_estimated = entry.estimated.lower() in _YES
+        said = (bare, department, region, " ".join(entry.answer.split()), valid_until, not is_estimated)
+        if said in self._said and entry.title in ("", self._said[said]):
             self.made.known += 1
             return
         self._look_at(entry, question, answer, title)
-        is_estimated = entry.estimated.lower() in _YES
         key = (" ".join(answer.split()), department, region, valid_until, str(is_estimated))
         there = self._drafts.get(key)
         if there is None:
-            said = DraftAnswer(region, answer, valid_until, is_estimated)
-            there = self._drafts[key] = Draft(department, title, [said])
+            draft = DraftAnswer(region, answer, valid_until, is_estimated)
+            there = self._drafts[key] = Draft(department, title, [draft])
         there.answers[0].spots.append(entry.spot)
         self.made.repeated += bare in there.phrases
         there.phrases.setdefault(bare, (question, entry.spot))
@@ -212,6 +213,10 @@ class _Desk:
         if mentions:
             cure = "" if entry.region else f",地区写「{mentions[-1].region}」"
             self._note(entry, f"问题里有地名「{mentions[-1].word}」;问法不写地名,请删掉{cure}")
+
+
+def _as_said(answer: Answer) -> tuple[str, str, str, bool]:
+    return answer.region, " ".join(answer.text.split()), answer.valid_until, answer.expiry_known
 
 
 def _kinds(masked: str) -> str:

@@ -1,11 +1,10 @@
 """Content as a set of files with a name of its own: what is read, gated, published and taken back as a whole."""
 
 import hashlib
-import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +13,8 @@ from bot.app import read_content
 from bot.config import Config
 from bot.content.load import Content, legible
 from bot.errors import ContentError, HotlineError, Problem, reason
+from bot.files import replacing
+from bot.yamlfile import LOST
 
 Files = Mapping[str, bytes]
 """`intents/own.yaml` -> what stands in it; the check questions too."""
@@ -63,25 +64,31 @@ def open_files(config: Config, files: Files, *, checks: bool = True) -> tuple[Co
         return _content_at_home(content, there, config), _at_home(problems, there, config)
 
 
-def write_changes(config: Config, before: Files, after: Files) -> None:
+@contextmanager
+def written(config: Config, before: Files, after: Files) -> Iterator[None]:
     """Puts what differs into the folders, each file whole; all others stay as they are now.
 
-    Raises HotlineError, with everything as it was, where that cannot be written.
+    Raises HotlineError where something cannot be written. Then, and when the block raises, what was written is taken
+    back, except where somebody wrote something else since.
     """
+    done: list[tuple[Path, bytes | None, bytes | None]] = []
     try:
-        _write_changes(config, before, after)
-    except OSError as error:
-        with suppress(OSError):
-            _write_changes(config, after, before)
-        raise HotlineError(f"写不进文件({reason(error)}),改动没有上线") from error
-
-
-def _write_changes(config: Config, before: Files, after: Files) -> None:
-    for name in before.keys() - after.keys():
-        _path_of(config, name).unlink(missing_ok=True)
-    for name, body in after.items():
-        if before.get(name) != body:
-            _write(_path_of(config, name), body)
+        try:
+            for name in sorted(before.keys() | after.keys(), key=lambda name: name not in after):  # what goes, last
+                if before.get(name) != after.get(name):
+                    path = _path_of(config, name)
+                    was = _body(path)
+                    _put(path, after.get(name))
+                    done.append((path, was, after.get(name)))
+        except OSError as error:
+            raise HotlineError(f"写不进文件({reason(error)}),改动没有上线") from error
+        yield
+    except BaseException:
+        for path, was, now in reversed(done):
+            with suppress(OSError):
+                if _body(path) == now:
+                    _put(path, was)
+        raise
 
 
 def keep_aside(config: Config, files: Files) -> Path:
@@ -97,20 +104,23 @@ def keep_aside(config: Config, files: Files) -> Path:
     return aside
 
 
-def _write(path: Path, body: bytes) -> None:
-    """Whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-    with os.fdopen(handle, "wb") as file:
+def _body(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
+
+
+def _put(path: Path, body: bytes | None) -> None:
+    if body is None:
+        path.unlink(missing_ok=True)
+        return
+    with replacing(path, path.stat().st_mode & 0o777 if path.exists() else 0o644) as file:
         file.write(body)
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-    Path(draft).chmod(mode)
-    Path(draft).replace(path)
 
 
 def _path_of(config: Config, name: str) -> Path:
     folder, _, rest = name.partition("/")
-    return _folders(config)[folder] / rest
+    path = _folders(config)[folder] / rest
+    named = (p for p in path.parent.glob("*") if legible(p.name) == path.name)  # where the name cannot be read
+    return next(named, path) if LOST in rest else path
 
 
 def _folders(config: Config) -> dict[str, Path]:

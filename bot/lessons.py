@@ -89,12 +89,16 @@ class Lessons:
             self._in_hand.difference_update(mine)
 
     async def reject(self, numbers: Sequence[int], who: str, why: str = "") -> None:
-        """They are not taken up; raises Refused where one is decided, or being put live at the moment."""
+        """They are not taken up; raises Refused where some are decided, or being put live at the moment."""
         if self._in_hand.intersection(numbers):
             raise Refused(_BEING_CHECKED)
-        decided = [await self._decide(number, ProposalState.REJECTED, who, why) for number in numbers]
-        if not all(decided):
-            raise Refused(_DECIDED)
+        self._in_hand.update(numbers)
+        try:
+            done = [await self._decide(number, ProposalState.REJECTED, who, why) for number in numbers]
+        finally:
+            self._in_hand.difference_update(numbers)
+        if not all(done):
+            raise Refused(f"{sum(done)} 条不采纳，其余{_DECIDED}" if any(done) else _DECIDED)
 
     async def check_open(self, number: int) -> None:
         """Raises Refused where it is decided or being decided."""

@@ -22,7 +22,7 @@ from watchfiles import awatch
 
 from bot.config import Config
 from bot.dialogue import Dialogue, Reply
-from bot.edition import Files, files_of, keep_aside, version_of, write_changes
+from bot.edition import Files, files_of, keep_aside, version_of, written
 from bot.errors import HotlineError, Problem
 from bot.handover import take_over
 from bot.health import RECENT_DAYS, Health
@@ -38,6 +38,7 @@ FILES = "文件"
 """Who changes content that changed on disk."""
 _CHANGED = "文件刚被别人改过,请重新打开再改"
 _WHAT_NOW = "改好再存就行;不要这些改动,在工作台「内容」页点「放弃这些改动」,或运行 hotline undo。"
+_BY_ITSELF = "过一会儿会自动再试。"
 _MOST_TOLD = 10
 _LOOK_MILLISECONDS = 1_000
 _SETTLE_SECONDS = 0.2
@@ -106,8 +107,8 @@ class Reloader:
             except FileNotFoundError:
                 pass
             except Exception as error:  # such as no more watches: looking once a second finds it too
-                if blind != (blind := f"{type(error).__name__}: {error}"):
-                    log.warning("reload: files are not watched, only looked at once a second (%s)", blind)
+                if blind != (blind := repr(error)):
+                    log.warning("reload: not watching, only looking once a second", exc_info=error)
             await asyncio.sleep(_LOOK_MILLISECONDS / 1000)
 
     async def _look_when_saved(self) -> None:
@@ -120,7 +121,7 @@ class Reloader:
 
     async def look(self) -> None:
         """Takes up what is on disk, unless it is live or was refused already."""
-        if self._is_known(await asyncio.to_thread(lambda: version_of(files_of(self.config)))):
+        if self._is_known(await asyncio.to_thread(_version_on_disk, self.config)):
             return
         async with self._one_at_a_time:
             files = await self._settled()
@@ -132,12 +133,11 @@ class Reloader:
                 verdict = await self._judged(files)
                 if verdict.may_go_live:
                     await self._go_live(files, verdict, FILES, "")
-            except Exception as error:  # not the content's fault: it is tried again
-                if not isinstance(error, HotlineError):
-                    log.exception("reload")
-                reason = str(error) if isinstance(error, HotlineError) else f"出错了({type(error).__name__}),详情见日志"
-                verdict = Verdict(version, refusals=(reason,))
-                self._again_at = monotonic() + _AGAIN_SECONDS
+            except HotlineError as error:
+                verdict = self._failed(version, str(error))
+            except Exception as error:
+                log.exception("reload")
+                verdict = self._failed(version, f"出错了({type(error).__name__}),详情见日志")
             if not verdict.may_go_live and version_of(await self.on_disk()) == version:
                 await self._refuse(verdict)  # else it was changed again meanwhile, and is looked at again
 
@@ -223,12 +223,8 @@ class Reloader:
         now = await self.on_disk()
         if any(now.get(name) != before.get(name) for name in {*before, *after} if before.get(name) != after.get(name)):
             raise Stale(_CHANGED)
-        await asyncio.to_thread(write_changes, self.config, before, after)
-        try:
+        with written(self.config, before, after):
             await self._go_live(after, verdict, who, why)
-        except BaseException:
-            await asyncio.to_thread(write_changes, self.config, after, before)
-            raise
 
     async def _taught(self, batch: Sequence[tuple[int, Proposal]], who: str) -> dict[int, str]:
         refused: dict[int, str] = {}
@@ -256,6 +252,11 @@ class Reloader:
         for half in (fit[: len(fit) // 2], fit[len(fit) // 2 :]):  # the bad ones must not hold up the good ones
             refused |= await self._taught(half, who)
         return refused
+
+    def _failed(self, version: str, why: str) -> Verdict:
+        """Not the content's fault: it is tried again."""
+        self._again_at = monotonic() + _AGAIN_SECONDS
+        return Verdict(version, refusals=(why,))
 
     def _is_known(self, version: str) -> bool:
         """Whether there is nothing to do about what is on disk."""
@@ -334,7 +335,8 @@ class Reloader:
         self.trouble = Trouble(verdict.version, errors, verdict.refusals)
         lines = self.trouble.lines
         log.warning("content %s is refused; %s goes on answering:\n%s", verdict.version, self.version, "\n".join(lines))
-        text = "\n".join(["内容有改动没有上线,现在的答复不变:", *lines[:_MOST_TOLD], _WHAT_NOW])
+        what_now = _WHAT_NOW if self._again_at == math.inf else _BY_ITSELF
+        text = "\n".join(["内容有改动没有上线,现在的答复不变:", *lines[:_MOST_TOLD], what_now])
         if text != self._told:
             self._told = text
             with _errors_logged():
@@ -383,6 +385,10 @@ class Reloader:
         self.hotline.use(await self._taken_over(files), version)
         await self.hotline.grouping.prepare(self.store)
         log.info("content %s has a space of its own", version)
+
+
+def _version_on_disk(config: Config) -> str:
+    return version_of(files_of(config))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = [
-    "errors", "yamlfile", "schema", "text", "masking", "faq", "logs", "config", "worktime", "content", "jsonschema", "memory", "matching", "dialogue",
+    "errors", "files", "yamlfile", "schema", "text", "masking", "faq", "logs", "config", "worktime", "content", "jsonschema", "memory", "matching", "dialogue",
     "explain", "gate", "comparison", "app", "edition", "teaching", "drafts", "metrics", "store", "health", "handover", "rehearsal", "entrance", "voice", "roster", "casework", "grouping", "report", "chart", "table", "register", "hotline", "reload", "lessons", "buttons", "telegram", "web", "service", "commands", "cli", "__main__",
 ]  # fmt: skip
 PURE = {

@@ -36,6 +36,7 @@ def test_good_content_has_no_problem(world, check) -> None:
             "的键「registration」",
         ),
         ("own.yaml", "facts: [paper/loan]", "facts: [paper/loan，paper/hours]", 11, "英文逗号"),
+        ("own.yaml", "facts: [paper/loan]", "facts: [loan]", 11, "「paper/loan」"),
         ("own.yaml", "facts: [paper/loan]", "facts: [daily/loan]", 11, "knowledge/ 里没有 daily.yaml"),
         ("own.yaml", "text: 大厅暂停。", "text: {发证2,263份: x}", 20, "一句文字"),
         ("own.yaml", "facts: [paper/loan]", "facts: [paper/loan]\n      valid_until: 2022-4", 12, "日期"),

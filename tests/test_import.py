@@ -493,6 +493,8 @@ def test_an_exported_table_imported_again_makes_the_same_questions_and_answers(
     table, nobody = read_faq(Path(f"all.{kind}")), lambda what, done, total: None
     again = drafts(table, content, 100, nobody)
     assert (again.known, again.intents, again.notes) == (again.rows, [], []), "there is nothing to do about it"
+    retitled = replace(table, entries=[replace(entry, title=f"{entry.title}吗") for entry in table.entries[:3]])
+    assert drafts(retitled, content, 100, nobody).known == 0
     made = drafts(table, replace(content, intents={}), 100, nobody)
     (part,) = written(made, f"all.{kind}", "all", (), 10_000_000, NOW.date())
 

@@ -212,10 +212,10 @@ async def test_where_the_folders_cannot_be_written_nothing_goes_live_and_nothing
     await admin.opens(name)
     (opened,) = admin.values("opened")
 
-    def read_only(path: Path, body: bytes) -> None:
+    def read_only(path: Path, mode: int) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(edition, "_write", read_only)
+    monkeypatch.setattr(edition, "replacing", read_only)
     draft = text.replace("    - 今天有人吗在窗口\n", f"    - 今天有人吗在窗口\n    - {NEW}\n")
     await admin.posts(name, {"text": draft, "opened": opened, "save": "1"})
     assert (admin.status, "写不进文件" in admin.words, NEW in admin.page) == (409, True, True)
@@ -250,6 +250,34 @@ async def test_what_fails_on_the_way_leaves_files_and_answers_as_they_were(
     assert office.reloader.trouble is None
 
 
+async def test_what_somebody_saves_while_it_fails_on_the_way_stays(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin, name = await office.staff("管理员"), "/staff/content/intents/own.yaml"
+    text = (office.world.folder / "intents/own.yaml").read_text("utf-8")
+    theirs = text.replace("大厅开门", "大厅何时开")
+
+    async def fails_later(files: Files) -> Dialogue:
+        office.world.write("intents/own.yaml", theirs)
+        raise HotlineError("换不上新内容(OSError);请重新启动 hotline serve")
+
+    await admin.opens(name)
+    mine = text.replace("抵押登记\n", "房子抵押\n")
+    with monkeypatch.context() as patched:
+        patched.setattr(office.reloader, "_taken_over", fails_later)
+        await admin.posts(name, {"text": mine, "opened": admin.values("opened")[0], "save": "1"})
+    assert (admin.status, "房子抵押" in admin.page) == (409, True)
+    assert (office.world.folder / "intents/own.yaml").read_text("utf-8") == theirs
+
+
+async def test_a_file_that_is_too_large_is_not_opened(office: Office) -> None:
+    path, admin = office.world.folder / "intents/own.yaml", await office.staff("管理员")
+    path.write_text(path.read_text("utf-8") + "# 长\n" * 500_000, "utf-8")
+    await office.refuses("own.yaml:1: 文件超过")
+    await admin.opens("/staff/content/intents/own.yaml")
+    assert (admin.status, "文件太大" in admin.words) == (409, True)
+
+
 async def test_what_an_editor_saves_while_the_gate_runs_is_not_overwritten(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -277,6 +305,8 @@ async def test_a_file_in_another_encoding_is_not_opened_and_nothing_lost_in_it_i
     admin = await office.staff("管理员")
     await admin.opens(name)
     assert (admin.status, "另存为 UTF-8" in admin.words) == (409, True)
+    await admin.posts(name, {"text": text.replace("大厅开门", "大厅何时开"), "opened": "", "save": "1"})
+    assert (admin.status, "另存为 UTF-8" in admin.words, "大厅何时开" in admin.page) == (409, True, True)
     path.write_text(text, "utf-8")
     await office.until(lambda: office.reloader.trouble is None)
     await admin.opens(name)
@@ -308,6 +338,9 @@ async def test_what_two_admins_decide_at_once_is_told_to_the_second(office: Offi
     assert (second.status, "已经处理过了" in second.words) == (409, True)
     await second.posts("/staff/learn", {"pick": "1", "approve": "1"})
     assert "0 条已上线，1 条已经处理过了。" in second.words
+    await anna.posts("/staff/cases/1/learn", lesson(key="charging.other"))
+    await second.posts("/staff/learn", [("pick", "1"), ("pick", "2"), ("reject", "1")])
+    assert (second.status, "1 条不采纳，其余已经处理过了" in second.words) == (409, True)
 
 
 @pytest.mark.parametrize(
@@ -370,12 +403,15 @@ async def test_an_answer_of_several_lines_stays_one_and_gets_a_last_day(office: 
     await admin.posts("/staff/edit/loan.remote", form)
     for line in ("+ text: |-", "+ 第一行。", "+ 第二行。"):
         assert normalise(line) in normalise(admin.words), admin.words
+    first = office.reloader.version
+    office.world.change("intents/own.yaml", "text: 南京市有17家银行可以办。", 'text: "南京市有17家银行可以办。"')
+    await office.until(lambda: office.reloader.version != first)
     same = office.service.hotline.dialogue.content.intents["loan.remote"].answers[0].text
     await admin.posts("/staff/edit/loan.remote", {**form, "answer": same})
     assert "没有改动" in admin.words
     await admin.posts("/staff/edit/loan.remote", {**form, "answer": same, "valid_until": "2027-12"})
     assert "+ valid_until: 2027-12" in re.sub(r"\s+", " ", admin.words)
-    assert "- text: 南京市" not in re.sub(r"\s+", " ", admin.words)
+    assert '- text: "南京市' not in re.sub(r"\s+", " ", admin.words)
 
 
 async def test_a_draft_is_tried_for_a_city_as_people_call_it(office: Office) -> None:

@@ -9,7 +9,7 @@ from bot.commands.ask import tell_of_fit
 from bot.commands.database import last_published, with_store
 from bot.comparison import lines_of
 from bot.config import Config
-from bot.edition import Files, files_of, keep_aside, open_files, version_of, write_changes
+from bot.edition import Files, files_of, keep_aside, open_files, version_of, written
 from bot.errors import HotlineError
 from bot.rehearsal import Stage, Verdict
 from bot.store import published
@@ -98,10 +98,7 @@ def undo(config: Config, number: int | None, who: str) -> int:
     async def look(store: Store) -> tuple[published.Version, Files]:
         async with store.reading(long=True) as connection:
             versions = await published.history(connection)
-            named = next((v for v in versions if v.id == number), None)
-            is_draft = bool(versions) and versions[0].version != version_of(before)
-            unnamed = versions[0] if is_draft else _before_the_last(versions)
-            wanted = unnamed if number is None else named
+            wanted = _wanted(versions, number, version_of(before))
             files = await published.files_of(connection, wanted.id) if wanted else None
         if wanted is None or files is None:
             raise HotlineError(
@@ -111,7 +108,6 @@ def undo(config: Config, number: int | None, who: str) -> int:
 
     version, files = with_store(config, look)
     aside = keep_aside(config, before)
-    write_changes(config, before, files)
     why, now = f"退回版本 {version.id}", datetime.now(config.zone)
 
     async def note(store: Store) -> None:
@@ -119,14 +115,22 @@ def undo(config: Config, number: int | None, who: str) -> int:
             lambda c: published.publish(c, version.version, published.pack(files), now, who, why, None), long=True
         )
 
-    with_store(config, note)
+    with written(config, before, files):
+        with_store(config, note)
     when = f"{version.at.astimezone(config.zone):%Y-%m-%d %H:%M}"
     print(f"文件已退回版本 {version.id}({version.version},{when},{version.who});运行中的 hotline serve 随后就按它答复")
     print(f"退回前的文件放在 {aside}")
     return 0
 
 
-def _before_the_last(versions: Sequence[published.Version]) -> published.Version | None:
-    """The version before what is live first was: who takes back a second time goes one further, not forth again."""
-    first = max((n for n, v in enumerate(versions) if v.version == versions[0].version), default=0)
+def _wanted(versions: Sequence[published.Version], number: int | None, on_disk: str) -> published.Version | None:
+    """The version of this number; without one what is live, where the files differ, else the one before it.
+
+    Before it was live first: who takes back a second time goes one further, not forth again.
+    """
+    if number is not None:
+        return next((v for v in versions if v.id == number), None)
+    if versions and versions[0].version != on_disk:
+        return versions[0]
+    first = max((n for n, v in enumerate(versions) if v.version == on_disk), default=0)
     return versions[first + 1] if first + 1 < len(versions) else None

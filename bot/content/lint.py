@@ -125,9 +125,10 @@ def _fact(content: Content, wanted: str) -> str:
     if _SEPARATED.search(wanted):
         return ";几条事实之间用英文逗号「,」隔开"
     stem = wanted.partition("/")[0]
-    if stem not in content.documents:
+    if stem != wanted and stem not in content.documents:
         return f";knowledge/ 里没有 {stem}.yaml{closest(stem, list(content.documents))}"
-    return closest(wanted, [f"{stem}/{fact}" for fact in content.documents[stem].facts]) or ";请先写进 knowledge/"
+    every = [f"{name}/{fact}" for name, document in content.documents.items() for fact in document.facts]
+    return closest(wanted, every) or ";请先写进 knowledge/"
 
 
 def _phrases(content: Content) -> Iterator[Problem]:

@@ -3,8 +3,6 @@
 import contextlib
 import hashlib
 import json
-import os
-import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -13,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from bot.files import replacing
 from bot.matching.calibration import Forecast
 from bot.matching.encoder import Encoder, Floats
 from bot.matching.matcher import Index, Matcher, Material, build_index
@@ -130,9 +129,5 @@ def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """An .npz file, whole or not at all (two processes may fit at once); where none can be written, nothing."""
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        Path(name).replace(path)
+    with contextlib.suppress(OSError), replacing(path) as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]

@@ -63,7 +63,7 @@ class Material:
     padding: Sequence[str] = ()
     """What people say before a question."""
 
-    @property
+    @cached_property
     def ordered(self) -> list[Phrase]:
         """By label, then as written."""
         return sorted(self.phrases, key=lambda p: p.label)

@@ -70,5 +70,5 @@ class WebServer:
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return listener
         except OSError as error:
-            cure = "请换一个 web.port,或停掉占用它的程序"
+            cure = "请改 web.host、web.port,或停掉占用它的程序"
             raise HotlineError(f"网页服务打不开 {host}:{port}({reason(error)});{cure}") from None

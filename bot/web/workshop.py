@@ -177,17 +177,18 @@ class Workshop:
         """One file as text: look at it, try a draft, save it through the gate."""
         name = request.path_params["name"]
         files = await self.reloader.on_disk()
-        if name not in files:
-            raise HTTPException(404)
-        try:
-            now = files[name].decode()
-        except UnicodeDecodeError:
-            told = f"{name} 不是 UTF-8 编码，不能在这里改；请在电脑上用编辑器另存为 UTF-8。"
-            return await self._files(request, person, told, 409)
-        if request.method == "GET":
+        form = await read_form(request) if request.method == "POST" else None
+        now = _text(files.get(name, b""))
+        draft = _newlines(form.get("text", [""])[0], now) if form else now
+        if hindrance := self._hindrance(files.get(name)):
+            if form:  # what was written must not be lost
+                return self._editor(request, person, name, draft, draft, told=hindrance, status=409)
+            if name not in files:
+                raise HTTPException(404)
+            return await self._files(request, person, f"{name}：{hindrance}", 409)
+        if form is None:
             return self._editor(request, person, name, now, now)
-        form = await read_form(request)
-        draft, opened = _newlines(form.get("text", [""])[0], now), _one(form, "opened")
+        opened = _one(form, "opened")
         if "save" not in form:
             return await self._look_at(request, person, name, now, draft, opened, form)
         if opened != _digest(now):
@@ -201,16 +202,32 @@ class Workshop:
             return RedirectResponse(f"{CONTENT}/{name}?saved", 303)
         return self._editor(request, person, name, now, draft, verdict=verdict, told="没有上线。", status=409)
 
+    def _hindrance(self, body: bytes | None) -> str:
+        """Why a file cannot be changed here; nothing where it can."""
+        if body is None:
+            return "这个文件没有了，可能刚被删掉或改了名。"
+        if len(body) > self.hotline.config.content.max_file_bytes:
+            return "文件太大，不能在这里改；请在电脑上拆成几个文件。"
+        try:
+            body.decode()
+        except UnicodeDecodeError:
+            return "这个文件不是 UTF-8 编码，不能在这里改；请在电脑上用编辑器另存为 UTF-8。"
+        return ""
+
     async def _look_at(
         self, request: Request, person: Person, name: str, now: str, draft: str, opened: str, form: Form
     ) -> Response:
         files = {**await self.reloader.on_disk(), name: draft.encode()}
         question, place, verdict, reply, why = _one(form, "q"), _one(form, "region"), None, None, ""
-        if "try" in form and question:
-            region = self.hotline.dialogue.find_region(place) or place
-            reply, why = await self.reloader.try_out(files, question, region)
-        else:
-            verdict = await self.reloader.rehearse(files)
+        told = ""
+        try:
+            if "try" in form and question:
+                region = self.hotline.dialogue.find_region(place) or place
+                reply, why = await self.reloader.try_out(files, question, region)
+            else:
+                verdict = await self.reloader.rehearse(files)
+        except HotlineError as error:
+            told = f"{error}。"
         more: dict[str, Any] = {
             "reply": reply,
             "why_reply": why,
@@ -218,7 +235,7 @@ class Workshop:
             "place": place,
             "opened": opened,
         }
-        return self._editor(request, person, name, now, draft, verdict=verdict, **more)
+        return self._editor(request, person, name, now, draft, verdict=verdict, told=told, **more)
 
     def _editor(
         self,
