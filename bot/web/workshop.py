@@ -328,14 +328,15 @@ class Workshop:
         return self.pages.render("version.html", context)
 
     async def undo(self, request: Request, person: Person) -> Response:
-        """Puts a version back."""
+        """Puts a version back; of what is live, the files."""
+        was = self.reloader.version
         try:
             await self.reloader.undo(request.path_params["number"], person.name)
         except Gone:
             raise HTTPException(404) from None
         except HotlineError as error:
             return await self._history(request, person, f"没有退回：{error}。", 409)
-        return RedirectResponse(HISTORY, 303)
+        return RedirectResponse(CONTENT if self.reloader.version == was else HISTORY, 303)
 
     # ---- inside
 
