@@ -11,9 +11,9 @@ from pathlib import Path
 
 from bot.app import read_content
 from bot.config import Config
-from bot.content.load import Content, legible
+from bot.content.load import Content
 from bot.errors import ContentError, HotlineError, Problem, reason
-from bot.files import replacing
+from bot.files import legible, replacing
 from bot.yamlfile import LOST
 
 Files = Mapping[str, bytes]
@@ -119,8 +119,9 @@ def _put(path: Path, body: bytes | None) -> None:
 def _path_of(config: Config, name: str) -> Path:
     folder, _, rest = name.partition("/")
     path = _folders(config)[folder] / rest
-    named = (p for p in path.parent.glob("*") if legible(p.name) == path.name)  # where the name cannot be read
-    return next(named, path) if LOST in rest else path
+    if LOST not in rest:
+        return path
+    return next((p for p in path.parent.glob("*") if legible(p.name) == path.name), path)
 
 
 def _folders(config: Config) -> dict[str, Path]:

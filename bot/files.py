@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files as a disk has them: named in any encoding, written whole or not at all."""
 
 import os
 import tempfile
@@ -6,6 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+
+def legible(name: str) -> str:
+    """A file's name as text; what is in another encoding becomes U+FFFD."""
+    return name.encode(errors="surrogateescape").decode(errors="replace")
 
 
 @contextmanager

@@ -123,8 +123,11 @@ class Service:
     async def _publish(self, reloader: Reloader) -> None:
         """What answers is the latest version, also where no change made it so."""
         files, version, now = reloader.live, self.hotline.version, self.clock()
-        packed = published.pack(files)
-        await self.store.write(lambda c: published.publish(c, version, packed, now, FILES, "", None), long=True)
+        async with self.store.reading() as connection:
+            last = await published.latest(connection)
+        if last is None or last.version != version:  # packing takes a moment, and is seldom needed
+            packed = published.pack(files)
+            await self.store.write(lambda c: published.publish(c, version, packed, now, FILES, "", None), long=True)
 
     async def _tell_admins(self, text: str) -> None:
         now = self.clock()

@@ -102,11 +102,18 @@ def add_phrase(world: World, phrase: str = NEW) -> None:
     world.change("intents/own.yaml", "    - 今天有人吗在窗口\n", f"    - 今天有人吗在窗口\n    - {phrase}\n")
 
 
+async def phrase_goes_live(office: Office, phrase: str = NEW) -> str:
+    """The version that answers then."""
+    before = office.reloader.version
+    add_phrase(office.world, phrase)
+    await office.until(lambda: office.reloader.version != before)
+    return office.reloader.version
+
+
 async def test_a_saved_phrase_is_live_and_each_question_says_which_content_answered_it(office: Office) -> None:
     citizen, first = office.browser(), office.reloader.version
     assert (await citizen.asks(NEW))["outcome"] != "answered"
-    add_phrase(office.world)
-    await office.until(lambda: office.reloader.version != first)
+    await phrase_goes_live(office)
     said = await citizen.asks(NEW)
     assert (said["outcome"], said["intent"]) == ("answered", "hall.open")
     before, after = await rows(office.service.store, None, None)
@@ -169,13 +176,12 @@ async def test_a_hundred_saves_in_a_row_leave_no_gap(office: Office) -> None:
 
 
 async def test_what_answered_before_is_let_go_and_open_cases_are_still_known(office: Office) -> None:
-    citizen, other, reloader = office.browser(), office.browser(), office.reloader
+    citizen, other = office.browser(), office.browser()
     await citizen.posts("/ask", {"text": "宠物猫走丢", "staff": "1"}, headers=JSON)
-    before, first = weakref.ref(office.service.hotline.dialogue), reloader.version
+    before = weakref.ref(office.service.hotline.dialogue)
     gc.disable()  # what only the collector finds would stay for ever: all that is live is frozen
     try:
-        add_phrase(office.world)
-        await office.until(lambda: reloader.version != first)
+        await phrase_goes_live(office)
         await other.posts("/ask", {"text": "宠物猫走丢", "staff": "1"}, headers=JSON)
         assert before() is None
     finally:
@@ -216,12 +222,10 @@ async def test_a_deleted_folder_and_what_editors_leave_behind_change_nothing(off
     assert (await office.browser().asks("大厅几点开门"))["outcome"] == "answered"
     shutil.move(aside, office.world.folder / "knowledge")
     await office.until(lambda: office.reloader.trouble is None)
-    add_phrase(office.world)
-    await office.until(lambda: office.reloader.version != first)
+    await phrase_goes_live(office)
 
 
 async def test_a_file_with_a_name_that_cannot_be_read_is_told_and_ends_nothing(office: Office) -> None:
-    first = office.reloader.version
     odd = office.world.write(os.fsdecode(b"intents/" + "停车.yaml".encode("gbk")), "a.b: {}\n")
     await office.refuses("文件名读不出来")
     assert (await office.browser().asks("大厅几点开门"))["outcome"] == "answered"
@@ -231,31 +235,29 @@ async def test_a_file_with_a_name_that_cannot_be_read_is_told_and_ends_nothing(o
     await office.until(lambda: office.reloader.trouble is None)
     (aside,) = (office.service.config.web.secret_file.parent / "undone").glob("*/intents/*�*") or [None]
     assert aside
-    add_phrase(office.world)
-    await office.until(lambda: office.reloader.version != first)
+    await phrase_goes_live(office)
 
 
 async def test_where_folders_cannot_be_watched_they_are_looked_at(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_more_watches(*_: object, **__: object) -> None:
+    tried = list[object]()
+
+    def no_more_watches(*folders: object, **_: object) -> None:
+        tried.append(folders)
         raise OSError(28, "OS file watch limit reached")
 
     monkeypatch.setattr(reload, "awatch", no_more_watches)
     shutil.move(office.world.folder / "knowledge", office.world.folder / "aside")  # the watcher of before gives up
     await office.refuses("knowledge")
     shutil.move(office.world.folder / "aside", office.world.folder / "knowledge")
-    first = office.reloader.version
-    add_phrase(office.world)
-    await office.until(lambda: office.reloader.version != first)
+    await phrase_goes_live(office)
+    assert tried
 
 
 async def test_a_restart_with_broken_files_answers_from_the_last_published_version(ours: World, tmp_path: Path) -> None:
     async with open_office(ours, tmp_path) as office:
-        first = office.reloader.version
-        add_phrase(ours)
-        await office.until(lambda: office.reloader.version != first)
-        second = office.reloader.version
+        second = await phrase_goes_live(office)
     ours.write("intents/own.yaml", "oops: [")
     files, dialogue = await asyncio.to_thread(_content, config_of(ours, tmp_path))
     assert version_of(files) == second
@@ -303,8 +305,7 @@ async def test_undo_brings_the_files_back_and_they_go_live_without_a_gate(
     hotline = in_the_folder(ours, tmp_path, monkeypatch)
     async with open_office(ours, tmp_path) as office:
         first = office.reloader.version
-        add_phrase(ours)
-        await office.until(lambda: office.reloader.version != first)
+        await phrase_goes_live(office)
         assert await asyncio.to_thread(hotline, "undo", "--as", "安娜") == 0
         await office.until(lambda: office.reloader.version == first)
         assert NEW not in (ours.folder / "intents/own.yaml").read_text("utf-8")
@@ -321,10 +322,7 @@ async def test_undo_takes_back_first_what_is_not_live(
 ) -> None:
     hotline = in_the_folder(ours, tmp_path, monkeypatch)
     async with open_office(ours, tmp_path) as office:
-        first = office.reloader.version
-        add_phrase(ours)
-        await office.until(lambda: office.reloader.version != first)
-        second = office.reloader.version
+        second = await phrase_goes_live(office)
         ours.write("intents/own.yaml", "oops: [")
         await office.refuses("own.yaml")
         assert await asyncio.to_thread(hotline, "undo") == 0
@@ -341,9 +339,7 @@ async def test_who_undoes_twice_goes_back_twice(
     async with open_office(ours, tmp_path) as office:
         versions = [office.reloader.version]
         for phrase in ("停车位怎么申请", "停车位找谁要"):
-            add_phrase(ours, phrase)
-            await office.until(lambda: office.reloader.version != versions[-1])
-            versions.append(office.reloader.version)
+            versions.append(await phrase_goes_live(office, phrase))
         for expected in (versions[1], versions[0]):
             assert await asyncio.to_thread(hotline, "undo") == 0
             await office.until(lambda expected=expected: office.reloader.version == expected)

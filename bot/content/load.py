@@ -19,6 +19,7 @@ from bot.content.models import (
     UrgentRule,
 )
 from bot.errors import ContentError, Problem
+from bot.files import legible
 from bot.schema import M, validate
 from bot.yamlfile import LOST, Key, Node, Sheet, read
 
@@ -132,9 +133,10 @@ class _Loading:
 
     def sheet(self, kind: str, path: Path) -> Sheet | None:
         try:
-            if legible(path.name) != path.name or LOST in path.name:
-                name = path.with_name(legible(path.name))
-                raise ContentError([Problem(name, 1, "文件名读不出来(不是 UTF-8);请改成英文字母的名字")])
+            name = legible(path.name)
+            if LOST in name:
+                cure = "文件名读不出来(不是 UTF-8);请改成英文字母的名字"
+                raise ContentError([Problem(path.with_name(name), 1, cure)])
             sheet = read(path, self.max_bytes)
         except ContentError as error:
             self.problems += error.problems
@@ -221,11 +223,6 @@ class _Loading:
                     self.places["check", name] = sheet, (position,)
                     if check:
                         yield name, check
-
-
-def legible(name: str) -> str:
-    """A file's name as text, also where it was given in another encoding."""
-    return name.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _yaml_files(folder: Path) -> list[Path]:

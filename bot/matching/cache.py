@@ -130,4 +130,4 @@ def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """An .npz file, whole or not at all (two processes may fit at once); where none can be written, nothing."""
     with contextlib.suppress(OSError), replacing(path) as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # for all its stub knows, one is called allow_pickle

@@ -1,6 +1,7 @@
 """Admins' pages: what the bot learns from cases, the content's files, what went live, and taking it back."""
 
 import difflib
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -140,13 +141,9 @@ class Workshop:
                 return await self._proposals(request, person, str(refusal), 409)
             return RedirectResponse(LEARN, 303)
         refused = await self.lessons.approve(chosen, person.name)
-        told = f"{len(chosen) - len(refused)} 条已上线"
-        for moot in MOOT:
-            if count := sum(why == moot for why in refused.values()):
-                told += f"，{count} 条{moot}"
-        if count := sum(why not in MOOT for why in refused.values()):
-            told += f"，{count} 条没有上线，原因见下"
-        return await self._proposals(request, person, f"{told}。")
+        reasons = Counter(why if why in MOOT else "没有上线，原因见下" for why in refused.values())
+        told = [f"{len(chosen) - len(refused)} 条已上线", *(f"{count} 条{why}" for why, count in reasons.items())]
+        return await self._proposals(request, person, "，".join(told) + "。")
 
     async def _proposals(self, request: Request, person: Person, told: str = "", status: int = 200) -> Response:
         waiting = await self.lessons.waiting()
